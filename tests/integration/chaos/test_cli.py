@@ -555,15 +555,16 @@ async def test_watching_clients_misbehave_by_themselves_too(shared: programs.Ser
 
 
 async def test_the_tutorials_commands_do_what_it_says(whole: programs.Server) -> None:
-    """All of its first two parts and the look at the providers, beside a server as they start it.
+    """All of its first two parts and the look at the providers, beside a server as they start it;
+    and those of the page of logs.
 
     What would wait is shortened. The commands that start servers are those of the fixtures.
     """
     await until_it_records(whole)
     here = {"DATA_DIRECTORY": str(whole.folder / ".stockstream"), **whole.ports}
     said: dict[str, str] = {}
-    for page in ("first-price", "first-fault", "first-provider"):
-        for command in commands(ROOT / f"docs/tutorial/{page}.md", ROOT):
+    for page in ("tutorial/first-price", "tutorial/first-fault", "tutorial/first-provider", "logs"):
+        for command in commands(ROOT / f"docs/{page}.md", ROOT):
             text = " ".join(command.arguments)
             if not command.in_block or text.startswith(("serve", "mock", "providers try")):
                 continue
@@ -578,4 +579,4 @@ async def test_the_tutorials_commands_do_what_it_says(whole: programs.Server) ->
     assert "market/streamer" in said["chaos targets"]
     assert "upstream-errors" in said["chaos actions"]
     assert "stub" in said["providers"]
-    assert {"doctor", "db status", "chaos kill market/streamer"} <= said.keys()
+    assert {"doctor", "db status", "chaos kill market/streamer", "logs"} <= said.keys()

@@ -123,6 +123,20 @@ class DayFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: int | None = None
 
 
+class TopOfBook(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The highest price that somebody bids and the lowest that somebody asks, at a moment.
+
+    Both are finite and above zero, and ``bid`` is not above ``ask``. None is a side on which nobody
+    is, or none that could be read; both are where a provider says that there is nothing. ``at`` is
+    when they were told, in milliseconds since 1970, where that is not with the price that they
+    stand beside.
+    """
+
+    bid: float | None = None
+    ask: float | None = None
+    at: int | None = None
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """One symbol's price as a provider told it, valid in itself but not yet accepted.
 
@@ -144,6 +158,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     session: TradingSession | None = None
     name: str | None = None
     figures: DayFigures | None = None
+    top: TopOfBook | None = None
 
     def quoted(self, version: Version, received: int) -> Quote:
         """The accepted quote: this observation, with its version and the time it was fetched."""
@@ -162,6 +177,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
             self.session,
             self.name,
             self.figures,
+            self.top,
         )
 
 
@@ -186,11 +202,12 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     session: TradingSession | None = None
     name: str | None = None
     figures: DayFigures | None = None
+    top: TopOfBook | None = None
 
     def tells_the_same(self, observation: Observation) -> bool:
         """Whether `observation` holds nothing that this quote does not say already.
 
-        A volume that grew, or another figure of the day, is no news by itself.
+        A volume that grew, another figure of the day, or another bid is no news by itself.
         """
         return (
             self.price == observation.price

@@ -14,7 +14,7 @@ from stockstream.statuses import SymbolState
 if TYPE_CHECKING:
     from typing import Self
 
-    from stockstream.quotes import DayFigures
+    from stockstream.quotes import DayFigures, TopOfBook
     from stockstream.statuses import QuoteRow
 
 Time = TypeVar("Time", int, str)
@@ -48,6 +48,21 @@ class ToldDay(msgspec.Struct, frozen=True):
         )
 
 
+ToldTop = tuple[float | UnsetType, float | UnsetType, str | UnsetType]
+
+
+def told_top(top: TopOfBook | None) -> ToldTop:
+    """`bid`, `ask` and `quoted_at`; what there is none of is left out."""
+    if top is None:
+        return UNSET, UNSET, UNSET
+    bid, ask = top.bid, top.ask
+    return (
+        UNSET if bid is None else bid,
+        UNSET if ask is None else ask,
+        UNSET if top.at is None or (bid is None and ask is None) else iso_utc(top.at),
+    )
+
+
 class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
     """The public fields of a quote. What is not known is None; the `day` is left out then.
 
@@ -57,6 +72,8 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
     `name` is what the provider says, or the usual one of a symbol that is well known.
     `source` is the name of the upstream that told it.
     `session` is what the provider says, or the calendar of the exchange.
+    `bid` and `ask` are those beside this price: where they are left out, none are known.
+    `quoted_at` is when they were told, where that is not the time of the price.
     `changed` is when the price last became another one, or was first seen. `reason` says why a
     symbol is stale, `confirmed` when its price was last told by the provider and taken.
     """
@@ -76,6 +93,9 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
     source: str | None
     previous_close: float | None
     day: ToldDay | UnsetType = UNSET
+    bid: float | UnsetType = UNSET
+    ask: float | UnsetType = UNSET
+    quoted_at: str | UnsetType = UNSET
     base: float
     basis: Basis
     base_at: str | None
@@ -92,6 +112,7 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
         """Tell a quote; with a `reason` it is stale."""
         quote = row.quote
         base = row.base or Base(row.open, Basis.FIRST_SEEN, None)
+        bid, ask, quoted_at = told_top(quote.top)
         return cls(
             symbol=quote.symbol,
             price=quote.price,
@@ -108,6 +129,9 @@ class ToldQuote(msgspec.Struct, Generic[Time], frozen=True, kw_only=True):
             source=row.source or None,
             previous_close=quote.previous_close,
             day=UNSET if quote.figures is None else ToldDay.of(quote.figures),
+            bid=bid,
+            ask=ask,
+            quoted_at=quoted_at,
             base=base.price,
             basis=base.basis,
             base_at=None if base.at is None else iso_utc(base.at),

@@ -96,6 +96,10 @@ def _value(name: str, scene: Scene, symbol: str | None) -> Json:
         "high_text": price.as_text(price.high),
         "low": price.low,
         "low_text": price.as_text(price.low),
+        "bid": price.bid,
+        "bid_text": price.as_text(price.bid),
+        "ask": price.ask,
+        "ask_text": price.as_text(price.ask),
         "volume": price.volume,
         "volume_text": str(price.volume),
     }

@@ -10,6 +10,8 @@ from typing import Final
 
 LARGEST_STEP: Final = 0.0005
 """Of the price, at once."""
+SPREAD: Final = 0.0001
+"""Between bid and ask, as a part of the price; one unit of its last decimal at least."""
 WIDEST: Final = 0.1
 """So far, as a part of it, a price goes from where it began."""
 
@@ -24,11 +26,26 @@ class Price:
     high: float
     low: float
     volume: int = 0
+    rose: bool = False
 
     @property
     def written(self) -> str:
         """The price as text, with its decimals."""
         return self.as_text(self.last)
+
+    @property
+    def bid(self) -> float:
+        """What somebody bids: the price itself after it fell, since somebody sold at it."""
+        return round(self.last - self._spread, self.decimals) if self.rose else self.last
+
+    @property
+    def ask(self) -> float:
+        """What somebody asks: the price itself after it rose."""
+        return self.last if self.rose else round(self.last + self._spread, self.decimals)
+
+    @property
+    def _spread(self) -> float:
+        return max(self.last * SPREAD, 10.0**-self.decimals)
 
     def as_text(self, value: float) -> str:
         """Another price of it so written."""
@@ -62,6 +79,7 @@ class Market:
         if not price.first * (1 - WIDEST) < price.last < price.first * (1 + WIDEST):
             up = price.last < price.first
         price.last = round(price.last + (step if up else -step), price.decimals)
+        price.rose = up
         price.high, price.low = max(price.high, price.last), min(price.low, price.last)
         price.volume += self._dice.randrange(1, 200)
 

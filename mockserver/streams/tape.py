@@ -37,7 +37,7 @@ WHENS: Final = frozenset({"known", "unknown", "all", "one"})
 SETS: Final = frozenset({"known", "unknown", "new", "held"})
 OF_A_SYMBOL: Final = frozenset(
     {"symbol", "symbol_upper", "price", "price_text", "first", "change", "high", "low", "volume"}
-    | {"first_text", "high_text", "low_text", "volume_text"}
+    | {"first_text", "high_text", "low_text", "volume_text", "bid", "bid_text", "ask", "ask_text"}
 )
 VALUES: Final = OF_A_SYMBOL | {"now_s", "now_ms", "now_ns", "now_iso", "count"}
 EACH: Final = "$each"

@@ -21,7 +21,7 @@ from stockstream.statuses import QuoteRow
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
-    from stockstream.quotes import Base, DayFigures
+    from stockstream.quotes import Base, DayFigures, TopOfBook
 
 ROWS_PER_MESSAGE = 1_000
 """Some 400 bytes each, where a server takes a megabyte."""
@@ -97,6 +97,7 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
             and -MOST <= row.changed + later <= MOST
             and (quote.previous_close is None or 0.0 < quote.previous_close < math.inf)
             and (quote.figures is None or _are_figures(quote.figures))
+            and (quote.top is None or _is_top(quote.top))
             and (row.base is None or _can_be_told(row.base))
             and (row.day is None or _can_be_told(row.day.first))
             and (row.traded is None or 0.0 <= row.traded.counted < math.inf)
@@ -127,6 +128,16 @@ def _are_figures(figures: DayFigures) -> bool:
         )
         and (figures.volume is None or 0.0 <= figures.volume < math.inf)
         and (figures.at is None or 0 < figures.at <= LATEST_TIMESTAMP)
+    )
+
+
+def _is_top(top: TopOfBook) -> bool:
+    bid, ask, moment = top.bid, top.ask, top.at
+    return (
+        (bid is None or 0.0 < bid < math.inf)
+        and (ask is None or 0.0 < ask < math.inf)
+        and (bid is None or ask is None or bid <= ask)
+        and (moment is None or 0 < moment <= LATEST_TIMESTAMP)
     )
 
 

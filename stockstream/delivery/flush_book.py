@@ -44,6 +44,11 @@ RESTAMP_MS = 30_000
 client has of it is never far behind. What is live or frozen does not follow from that time."""
 
 
+REQUOTE_MS = 1_000
+"""Beside an unchanged price another bid or ask is sent when the time has moved on by so much: who
+watches them sees them move, and a feed that tells every change of a book floods nobody."""
+
+
 class Flushed:
     """The newest row of a symbol that was flushed, and how it stands, if the last fetch did not
     confirm it.
@@ -67,11 +72,14 @@ class Flushed:
         self.amended = False
         if before is None:
             return
-        if before.unconfirmed == unconfirmed:
-            self.stated = before.stated
         last = before.row
         old = last.quote.figures
         self.amended = last.quote.version == row.quote.version
+        # Beside a price that clients have already, bid and ask come with its state: such an update
+        # is taken though its version is the same.
+        retold = self.amended and row.quote.top != last.quote.top
+        if before.unconfirmed == unconfirmed and not retold:
+            self.stated = before.stated
         if figures is old or figures == old:
             self.figured = before.figured
         elif self.amended or figures is None:
@@ -421,10 +429,14 @@ def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
     if quote.version < old.version:
         return False
     if quote.version == old.version:
-        return row is not known and not (_same_still(row, known) and quote.figures == old.figures)
+        return row is not known and not (
+            _same_still(row, known) and quote.figures == old.figures and quote.top == old.top
+        )
+    passed = quote.timestamp - old.timestamp
     return (
         quote.price != old.price
-        or quote.timestamp - old.timestamp >= RESTAMP_MS
-        or quote.timestamp < old.timestamp
+        or passed >= RESTAMP_MS
+        or passed < 0
+        or (passed >= REQUOTE_MS and quote.top != old.top)
         or not _same_still(row, known)
     )

@@ -16,7 +16,7 @@ from stockstream.quotes import Version, iso_utc
 from stockstream.statuses import SymbolState
 from stockstream.times import Moment, tell
 from stockstream.told_alert import ToldAlert
-from stockstream.told_quote import ToldDay, ToldQuote
+from stockstream.told_quote import ToldDay, ToldQuote, told_top
 
 if TYPE_CHECKING:
     from stockstream.statuses import QuoteRow, Unconfirmed
@@ -148,7 +148,8 @@ class Snapshot(Struct, tag_field="type", tag="snapshot", frozen=True):
 
 class PriceUpdate(Struct, frozen=True):
     """What changes in a quote. `state`, `reason` and `confirmed` come when the state changes, and
-    the whole `day` when something in it has changed since the last price.
+    the whole `day` when something in it has changed since the last price. `bid`, `ask` and
+    `quoted_at` are those of this price: without them none are known any more.
     """
 
     symbol: str
@@ -159,6 +160,9 @@ class PriceUpdate(Struct, frozen=True):
     reason: str | UnsetType = UNSET
     confirmed: int | UnsetType = UNSET
     day: ToldDay | UnsetType = UNSET
+    bid: float | UnsetType = UNSET
+    ask: float | UnsetType = UNSET
+    quoted_at: str | UnsetType = UNSET
 
 
 class Prices(Struct, tag_field="type", tag="prices", frozen=True):
@@ -318,8 +322,14 @@ def price_update(row: QuoteRow, *, figures: bool = False) -> bytes:
     """
     quote = row.quote
     update = PriceUpdate(quote.symbol, quote.price, iso_utc(quote.timestamp), quote.version)
+    put = msgspec.structs.force_setattr
     if figures:
-        msgspec.structs.force_setattr(update, "day", _day(row))
+        put(update, "day", _day(row))
+    if quote.top is not None:
+        bid, ask, quoted_at = told_top(quote.top)
+        put(update, "bid", bid)
+        put(update, "ask", ask)
+        put(update, "quoted_at", quoted_at)
     return encode(update)
 
 
@@ -344,6 +354,7 @@ def state_update(row: QuoteRow, unconfirmed: Unconfirmed | None) -> bytes:
             UNSET if reason is None else reason,
             confirmed,
             _day(row),
+            *told_top(quote.top),
         )
     )
 

@@ -12,6 +12,7 @@ from stockstream.market.day_volume import first_told, traded_since
 from stockstream.market.exchange_days import Believed
 from stockstream.market.exchange_zones import market_of
 from stockstream.market.sessions import first_session, session_after
+from stockstream.market.top_of_book import retold
 from stockstream.quotes import TradingSession, Version
 from stockstream.statuses import QuoteRow
 
@@ -28,12 +29,14 @@ _CLOSED = TradingSession.CLOSED
 class Acceptance(NamedTuple):
     """The new rows, and the symbols in which another feed had outdone this one: see `Accepted`.
 
-    News of the symbols in `overtaken` could not be given a higher version than there is.
+    News of the symbols in `overtaken` could not be given a higher version than there is. `amended`
+    are rows there were, beside whose price another bid or ask was told: their versions stay.
     """
 
     rows: tuple[QuoteRow, ...]
     behind: frozenset[Symbol]
     overtaken: frozenset[Symbol] = frozenset()
+    amended: tuple[QuoteRow, ...] = ()
 
 
 class TakenIn(NamedTuple):
@@ -64,6 +67,7 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
     accepted: list[QuoteRow] = []
     behind: set[Symbol] = set()
     overtaken: set[Symbol] = set()
+    amended: list[QuoteRow] = []
     for told in observed.observations:
         row = rows.get(told.symbol)
         observation = told
@@ -97,6 +101,8 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
             behind.add(observation.symbol)
             continue
         if last.timestamp == observation.timestamp and last.tells_the_same(observation):
+            if observation.top is not None and row.source == source:
+                amended += retold(row, observation.top, epoch, received)
             continue
         if later == 0 and row.source != source:
             # Both go on telling it: with each in its turn taken, the price would go to and fro.
@@ -138,7 +144,9 @@ def accept(observed: Observed, rows: Mapping[Symbol, QuoteRow], *, epoch: int) -
                 traded_since(row, observation, source, epoch, same_day=same_day),
             )
         )
-    return Acceptance(tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken))
+    return Acceptance(
+        tuple(accepted), frozenset(behind | overtaken), frozenset(overtaken), tuple(amended)
+    )
 
 
 def _where_it_was(observation: Observation, exchange: str) -> Observation:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stockstream.market.optional_fields import LARGEST_MOVE, OptionalFields, read_number
+from stockstream.market.top_of_book import is_later_top, top_said_later
 from stockstream.quotes import Base, Basis, DayFigures, TradingSession
 
 if TYPE_CHECKING:
@@ -105,15 +106,17 @@ def said_later(row: QuoteRow, seen: Observation) -> QuoteRow:
     if seen.currency is not None and quote.currency not in {None, seen.currency}:
         return row
     name, close, figures = quote.name, quote.previous_close, quote.figures
+    top = top_said_later(quote, seen)
     if name is None:
         name = seen.name
     if seen.previous_close is not None:
         close = seen.previous_close
     if seen.figures is not None:
         figures = _newer(quote, seen, None if row.session is None else row.session.session)
-    if name == quote.name and close == quote.previous_close and figures == quote.figures:
+    same = name == quote.name and close == quote.previous_close and figures == quote.figures
+    if same and top is quote.top:
         return row
-    said = msgspec.structs.replace(quote, name=name, previous_close=close, figures=figures)
+    said = msgspec.structs.replace(quote, name=name, previous_close=close, figures=figures, top=top)
     base = row.base
     if close is not None and close != quote.previous_close:
         base = Base(close, Basis.PREVIOUS_CLOSE, None)
@@ -135,16 +138,19 @@ def _newer(quote: Quote, seen: Observation, session: TradingSession | None) -> D
 
 def said_by_both(here: Quote, there: Quote) -> Quote:
     """A quote with what another node says more of the same version; the same one for nothing."""
-    name, close, figures = here.name, here.previous_close, here.figures
+    name, close, figures, top = here.name, here.previous_close, here.figures, here.top
+    if is_later_top(there.top, top):
+        top = there.top
     if name is None:
         name = there.name
     if close is None:
         close = there.previous_close
     if there.figures is not None and _is_later(there.figures, figures):
         figures = there.figures
-    if name == here.name and close == here.previous_close and figures == here.figures:
+    same = name == here.name and close == here.previous_close and figures == here.figures
+    if same and top is here.top:
         return here
-    return msgspec.structs.replace(here, name=name, previous_close=close, figures=figures)
+    return msgspec.structs.replace(here, name=name, previous_close=close, figures=figures, top=top)
 
 
 def _is_later(figures: DayFigures, others: DayFigures | None) -> bool:

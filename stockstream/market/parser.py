@@ -3,9 +3,9 @@
 Accepted are a JSON list of items, one item, or an object holding such a list under ``prices`` or
 ``quotes``. An item is ``{"symbol": "AAPL", "price": 150.25, "timestamp": "2026-11-22T10:00:00Z"}``
 and optionally ``exchange``, ``currency``, ``name``, ``open``, ``previous_close``, ``high``,
-``low``, ``volume``, ``session``, ``delayed`` and ``delayed_seconds``; other fields are ignored. A
-price is a JSON number or a numeric string. A timestamp is ISO 8601 with an offset, or a number of
-seconds or milliseconds since 1970, also as a string.
+``low``, ``volume``, ``bid``, ``ask``, ``session``, ``delayed`` and ``delayed_seconds``; other
+fields are ignored. A price is a JSON number or a numeric string. A timestamp is ISO 8601 with an
+offset, or a number of seconds or milliseconds since 1970, also as a string.
 
 A body that is none of this raises `UnparseableBody`. An item that is bad is counted and left
 out; the good ones beside it go on. A bad optional field is counted and left out of its item. What
@@ -28,6 +28,7 @@ from stockstream.market.day_figures import read_figures
 from stockstream.market.optional_fields import LONGEST_NAME, OptionalFields, read_number
 from stockstream.market.shown import kind_of, named_fields, shown_fields, shown_value
 from stockstream.market.timestamps import BadTimestamp, from_any
+from stockstream.market.top_of_book import read_top
 from stockstream.quotes import InvalidSymbol, Observation, Symbol, TradingSession, parse_symbol
 
 if TYPE_CHECKING:
@@ -113,10 +114,12 @@ class Item(msgspec.Struct, gc=False):
     high: object = None
     low: object = None
     volume: object = None
+    bid: object = None
+    ask: object = None
 
 
 _ITEM = msgspec.json.Decoder(Item)
-_NOTHING_TOLD = (None,) * 11
+_NOTHING_TOLD = (None,) * 13
 
 
 class RejectedItem(Exception):
@@ -224,6 +227,8 @@ def observe(item: Item, unread: list[str], time: Callable[[object], int] = from_
         item.high,
         item.low,
         item.volume,
+        item.bid,
+        item.ask,
     )
     if optional == _NOTHING_TOLD:  # of thousands of items a second
         return Observation(symbol, price, timestamp)
@@ -253,6 +258,7 @@ def observe(item: Item, unread: list[str], time: Callable[[object], int] = from_
         session,
         field.label("name", item.name, LONGEST_NAME),
         figures,
+        read_top(symbol, price, unread, bid=item.bid, ask=item.ask),
     )
 
 

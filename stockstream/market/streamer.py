@@ -117,6 +117,8 @@ class Streamer(Actor):
             accepted = accept(portion.observed, self._tables.quotes.rows, epoch=portion.epoch)
             published += len(accepted.rows)
             behind |= accepted.behind
+            if accepted.amended:
+                self._amend({row.quote.symbol: row for row in accepted.amended}, own=portion.own)
             if accepted.rows:
                 self._ages.accepted(observed.upstream, accepted.rows)
                 self._publish(accepted.rows, own=portion.own)

@@ -139,6 +139,36 @@ def test_the_days_range_and_the_market_are_told_in_figures_signs_and_words(
     expect(me.page.get_by_test_id("market-DAY")).to_have_text("Open")
 
 
+def test_bid_ask_and_spread_are_those_of_the_last_price(
+    provider: Provider, exact: Server, visit: Visit
+) -> None:
+    """All decimals that they have, also as what is told again beside the same price, with its time.
+    A price without them empties their cells; the page of the symbol has them beside its day.
+    """
+    book = {"bid": 149.99, "ask": 150.005}
+    provider.tell_items([item("BOOK", 150, **book), item("WIDE", 20, bid=19, ask=21)])
+    me = visit(exact.url)
+    subscribe(me, exact, "WIDE BOOK")
+    me.page.get_by_role("button", name="Columns", exact=True).click()
+    for column in ("bid", "ask", "spread"):
+        me.page.get_by_test_id(f"column-{column}").check()
+    bid, ask = (me.page.get_by_test_id(f"{column}-BOOK") for column in ("bid", "ask"))
+    spread = me.page.get_by_test_id("spread-BOOK")
+    expect(bid).to_have_text("149.99")
+    expect(ask).to_have_text("150.005")
+    expect(spread).to_have_text("0.015")
+    expect(spread).to_have_attribute("title", "0.015, 0.010\N{NO-BREAK SPACE}%")
+    head(me, "Spread").get_by_role("button").press("Enter")
+    me.expect_rows("BOOK", "WIDE")
+    with me.page.context.new_page() as symbol:
+        symbol.goto(f"{exact.url}/s/BOOK")
+        expect(symbol.locator("#day")).to_contain_text("149.99 / 150.005")
+    provider.tell_items([item("BOOK", 151), item("WIDE", 20, bid=19, ask=21)])
+    expect(me.page.get_by_test_id("price-BOOK")).to_have_text("151.00")
+    for cell in (bid, ask, spread):
+        expect(cell).to_have_text("")
+
+
 def test_compact_rows_are_25_pixels_high_and_stay_so(three: Dashboard) -> None:
     """At every width, after a reload, and in another tab."""
     me = three

@@ -67,6 +67,8 @@ _QUOTE = SnapshotQuote(
     source="us",
     previous_close=147.2,
     day=ToldDay(high=151.6, low=147.9, open=148.0, volume=27631112.0),
+    bid=150.24,
+    ask=150.26,
     base=147.2,
     basis=Basis.PREVIOUS_CLOSE,
     base_at=None,
@@ -76,7 +78,14 @@ _QUOTE = SnapshotQuote(
     reason=None,
     confirmed=None,
 )
-_UPDATE = PriceUpdate("AAPL", 150.27, "2026-11-27T15:00:01.123Z", Version(1795378525327, 43))
+_UPDATE = PriceUpdate(
+    "AAPL",
+    150.27,
+    "2026-11-27T15:00:01.123Z",
+    Version(1795378525327, 43),
+    bid=150.26,
+    ask=150.28,
+)
 _AS_OF = "2026-11-27T15:00:01.200Z"
 
 SENT = (

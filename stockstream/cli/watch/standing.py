@@ -75,6 +75,9 @@ class Held:
     delayed_seconds: int | None = None
     previous_close: float | None = None
     day: ToldDay | None = None
+    bid: float | None = None
+    ask: float | None = None
+    quoted_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

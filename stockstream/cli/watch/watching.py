@@ -237,6 +237,9 @@ class Watching:
             delayed_seconds=quote.delayed_seconds,
             previous_close=quote.previous_close,
             day=quote.day or None,
+            bid=quote.bid or None,
+            ask=quote.ask or None,
+            quoted_at=quote.quoted_at or None,
         )
         self._moved(row, new=before is None or version > before)
 
@@ -255,6 +258,8 @@ class Watching:
             held.changed_at = made_at
         held.price, held.timestamp, held.version = update.price, update.timestamp, update.version
         held.day = update.day or held.day
+        held.bid, held.ask = update.bid or None, update.ask or None
+        held.quoted_at = update.quoted_at or None
         if update.state is not UNSET:
             held.state = update.state
             held.reason = None if update.reason is UNSET else update.reason

@@ -52,7 +52,7 @@ from stockstream.refusals import INVALID_SYMBOL, OVER_LIMIT, UNKNOWN_SYMBOL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.quotes import Symbol
+    from stockstream.quotes import Symbol, TopOfBook
 
 NAME = "Alpaca"
 ADDRESS = "wss://stream.data.alpaca.markets/v2/"
@@ -241,9 +241,25 @@ def _snapshots(access: Access, symbols: frozenset[Symbol], answer: object, taken
                 continue
             last, at = price(trade.get("p"), symbol), iso(trade.get("t"), symbol)
             seen = _observed(_feed(access), symbol, last, at)
+            seen = msgspec.structs.replace(seen, top=_top(seen, told.get("latestQuote"), taken))
             taken.price(_with_its_day(seen, told, taken))
         except Unreadable as unreadable:
             taken.left_out(unreadable)
+
+
+def _top(seen: Observation, quote: object, taken: Taken) -> TopOfBook | None:
+    """The latest quote, where it is not from before the trade. Zero is a side without anybody."""
+    if not isinstance(quote, dict):
+        return None
+    try:
+        at = iso(quote.get("t"), seen.symbol)
+    except Unreadable as unreadable:
+        taken.left_out(Unreadable(OPTIONAL_FIELD, f"the latest quote: {unreadable}"))
+        return None
+    if at < seen.timestamp:
+        return None
+    when = None if at == seen.timestamp else at
+    return taken.top(seen.symbol, seen.price, bid=quote.get("bp"), ask=quote.get("ap"), at=when)
 
 
 def _with_its_day(seen: Observation, snapshot: Fields, taken: Taken) -> Observation:

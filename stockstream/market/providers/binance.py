@@ -1,10 +1,11 @@
 """Binance's market data streams: https://github.com/binance/binance-spot-api-docs.
 
-No key is needed. Each symbol is a stream, ``btcusdt@miniTicker``, told once a second and only
-on change, with figures of the last 24 hours; in what is told its name is in capitals. A pair is
-written without anything between, so the currency is known by its end. A symbol that it has not is
-acknowledged like any other and never told. It ends connections after 24 hours, and says so before
-on a stream of its own.
+No key is needed. Each symbol is a stream, ``btcusdt@ticker``, told once a second and only
+on change, with the best bid and ask and figures of the last 24 hours; in what is told its name is
+in capitals. Its time is that of the telling: a price after which nobody has traded keeps the time
+at which it was first told. A pair is written without anything between, so the currency is known by
+its end. A symbol that it has not is acknowledged like any other and never told. It ends connections
+after 24 hours, and says so before on a stream of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 ADDRESS = "wss://data-stream.binance.vision/stream"
 SHUTDOWN = "!serverShutdown"
-_STREAM = "@miniTicker"
+_STREAM = "@ticker"
 _PAIR = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)")
 _AT_ONCE = 100
 _TOO_MANY = frozenset({-1003, -1015, 429})
@@ -59,6 +60,8 @@ class BinanceCodec(Conversation):
         self._currencies: dict[str, str] = {}
         self._numbered = 0
         self._questions: dict[int, list[str]] = {}
+        self._traded: dict[str, tuple[object, int]] = {}
+        """The last trade of each name, and when it was first told."""
 
     def written(self, symbol: Symbol) -> str | None:
         """``BTC-USDT`` as ``BTCUSDT``."""
@@ -86,6 +89,7 @@ class BinanceCodec(Conversation):
             self._ask_for("UNSUBSCRIBE", [name.lower() + _STREAM for name in piece], taken)
         for name in names:
             self._currencies.pop(name, None)
+            self._traded.pop(name, None)
 
     def read(self, message: object, taken: Taken) -> None:
         """What a stream tells, or the answer to one of ours."""
@@ -104,26 +108,38 @@ class BinanceCodec(Conversation):
 
     def _told(self, item: Fields, taken: Taken) -> None:
         match item.get("e"):
-            case "24hrMiniTicker":
-                name = text(item.get("s"), "s")
-                symbol = self.symbol(name)
-                if symbol is not None:
-                    last, at = price(item.get("c"), name), since_1970(item.get("E"), name)
-                    currency = self._currencies.get(name)
-                    figures = taken.day(
-                        symbol,
-                        last,
-                        high=item.get("h"),
-                        low=item.get("l"),
-                        open_=item.get("o"),
-                        volume=item.get("v"),
-                        rolling=True,
-                    )
-                    taken.price(Observation(symbol, last, at, "BINANCE", currency, figures=figures))
+            case "24hrTicker":
+                self._price(item, taken)
             case "serverShutdown":
                 taken.tell(Replace("Binance says that this server is about to go"))
             case other:
                 raise Unreadable(UNKNOWN_MESSAGE, f"an event {str(other)[:32]!r}")
+
+    def _price(self, item: Fields, taken: Taken) -> None:
+        name = text(item.get("s"), "s")
+        symbol = self.symbol(name)
+        if symbol is None:
+            return
+        last, at = price(item.get("c"), name), since_1970(item.get("E"), name)
+        trade = item.get("L")
+        if trade is not None:
+            known, first = self._traded.get(name, (None, at))
+            if known == trade and first <= at:
+                at = first
+            else:
+                self._traded[name] = trade, at
+        figures = taken.day(
+            symbol,
+            last,
+            high=item.get("h"),
+            low=item.get("l"),
+            open_=item.get("o"),
+            volume=item.get("v"),
+            rolling=True,
+        )
+        top = taken.top(symbol, last, bid=item.get("b"), ask=item.get("a"))
+        currency = self._currencies.get(name)
+        taken.price(Observation(symbol, last, at, "BINANCE", currency, figures=figures, top=top))
 
     def _error(self, error: Fields, number: object, taken: Taken) -> None:
         words = said(error.get("msg")) or ""

@@ -97,8 +97,9 @@ class CoinbaseCodec(Conversation):
             volume=item.get("volume_24h"),
             rolling=True,
         )
+        top = taken.top(symbol, last, bid=item.get("best_bid"), ask=item.get("best_ask"))
         currency = name.rpartition("-")[2]
-        taken.price(Observation(symbol, last, at, "COINBASE", currency, figures=figures))
+        taken.price(Observation(symbol, last, at, "COINBASE", currency, figures=figures, top=top))
 
     def _subscribed(self, channel: Fields, taken: Taken) -> None:
         if channel.get("name") == "ticker":

@@ -17,11 +17,12 @@ from stockstream.market.optional_fields import OptionalFields, read_number
 from stockstream.market.providers.push import Event, Prices, Turn, Unread
 from stockstream.market.shown import shown_value
 from stockstream.market.timestamps import BadTimestamp, TimeUnit, from_text, in_unit
+from stockstream.market.top_of_book import read_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stockstream.quotes import DayFigures, Observation, Symbol
+    from stockstream.quotes import DayFigures, Observation, Symbol, TopOfBook
 
 LARGEST_FRAME = 1_000_000
 """Characters or bytes. An item has about 300, and no provider sends a thousand in one frame."""
@@ -99,6 +100,22 @@ class Taken:
         for detail in unread:
             self.left_out(Unreadable(OPTIONAL_FIELD, detail))
         return figures
+
+    def top(
+        self,
+        symbol: Symbol,
+        price: float,
+        *,
+        bid: object = None,
+        ask: object = None,
+        at: int | None = None,
+    ) -> TopOfBook | None:
+        """Bid and ask that come with a price; a bad one is left out and counted."""
+        unread: list[str] = []
+        top = read_top(symbol, price, unread, bid=bid, ask=ask, at=at)
+        for detail in unread:
+            self.left_out(Unreadable(OPTIONAL_FIELD, detail))
+        return top
 
     def close(self, symbol: Symbol, price: float, value: object) -> float | None:
         """The previous close that comes with a price; a bad one is left out and counted."""

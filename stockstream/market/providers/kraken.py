@@ -111,6 +111,7 @@ class KrakenCodec(Conversation):
         told = item.get("timestamp")
         at = self.wall if told is None else iso(told, name)
         currency = name.rpartition("/")[2]
+        top = taken.top(symbol, last, bid=item.get("bid"), ask=item.get("ask"))
         figures = taken.day(
             symbol,
             last,
@@ -120,7 +121,7 @@ class KrakenCodec(Conversation):
             volume=item.get("volume"),
             rolling=True,
         )
-        taken.price(Observation(symbol, last, at, "KRAKEN", currency, figures=figures))
+        taken.price(Observation(symbol, last, at, "KRAKEN", currency, figures=figures, top=top))
 
     def _status(self, item: Fields, taken: Taken) -> None:
         system = text(item.get("system"), "system")

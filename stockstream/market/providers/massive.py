@@ -19,6 +19,7 @@ import msgspec
 from stockstream.market.providers.conversation import Conversation
 from stockstream.market.providers.frames import (
     NOT_POSITIVE,
+    OPTIONAL_FIELD,
     UNKNOWN_ERROR,
     UNKNOWN_MESSAGE,
     Fields,
@@ -53,7 +54,7 @@ from stockstream.times import to_datetime
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stockstream.quotes import DayFigures, Symbol
+    from stockstream.quotes import DayFigures, Symbol, TopOfBook
 
 NAME = "Massive"
 ADDRESSES = {
@@ -209,7 +210,10 @@ def _tickers(
                 closed = before.get("c") if isinstance(before, dict) else None
                 seen = _observed(_feed(access), symbol, last, at)
                 close = taken.close(symbol, last, closed)
-                taken.price(msgspec.structs.replace(seen, previous_close=close, figures=figures))
+                top = _top(ticker.get("lastQuote"), symbol, last, at, taken)
+                taken.price(
+                    msgspec.structs.replace(seen, previous_close=close, figures=figures, top=top)
+                )
         except Unreadable as unreadable:
             if unreadable.kind != NOT_POSITIVE:  # before the first trade of a day all is 0
                 taken.left_out(unreadable)
@@ -238,6 +242,21 @@ def _day(day: object, symbol: Symbol, last: float, taken: Taken) -> DayFigures |
     return taken.day(
         symbol, last, high=day.get("h"), low=day.get("l"), open_=day.get("o"), volume=day.get("v")
     )
+
+
+def _top(quote: object, symbol: Symbol, last: float, traded: int, taken: Taken) -> TopOfBook | None:
+    """The last quote, where it is not from before the price. Some plans have none."""
+    if not isinstance(quote, dict) or quote.get("t") is None:
+        return None
+    try:
+        at = since_1970(quote.get("t"), symbol, TimeUnit.NANOSECONDS)
+    except Unreadable as unreadable:
+        taken.left_out(Unreadable(OPTIONAL_FIELD, f"the last quote: {unreadable}"))
+        return None
+    if at < traded:
+        return None
+    when = None if at == traded else at
+    return taken.top(symbol, last, bid=quote.get("p"), ask=quote.get("P"), at=when)
 
 
 def _is_cleared(wall: int) -> bool:

@@ -17,7 +17,7 @@ import trio
 from stockstream.market.parser import Parsed
 from stockstream.market.providers.base import InvalidProviderUrl, Terms
 from stockstream.market.providers.options import given_options
-from stockstream.quotes import DayFigures, Observation, Symbol
+from stockstream.quotes import DayFigures, Observation, Symbol, TopOfBook
 from stockstream.times import DAY_MS, now_ms
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ _LARGEST_STEP = 0.002
 _LOWEST_PRICE = 0.01
 _MOST_TRADED = 400
 """Shares, between two fetches."""
+_HALF_SPREAD = 0.0001
+"""Of the price, to either side of it."""
 
 
 class SimulatedProvider:
@@ -55,6 +57,7 @@ class SimulatedProvider:
         seed: int | None = None,
         *,
         volume: bool = False,
+        book: bool = False,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         """List `symbols` symbols: the six well-known ones first, then S0007, S0008 and so on."""
@@ -66,13 +69,14 @@ class SimulatedProvider:
         self._prices = _first_prices(symbols, self._random)
         # Dice of its own: the prices of a seed are the same with it and without.
         self._trades = random.Random(seed) if volume else None
+        self._book = book
         self._traded: dict[Symbol, int] = {}
         self._day = 0
 
     @classmethod
     def from_url(cls, url: str) -> SimulatedProvider:
-        """Read ``symbols``, ``interval`` (seconds), ``seed`` and ``volume`` from the query, all
-        optional.
+        """Read ``symbols``, ``interval`` (seconds), ``seed``, ``volume`` and ``book`` from the
+        query, all optional.
 
         Raises `InvalidProviderUrl`, naming the parameter, for a bad or an unknown one.
         """
@@ -80,9 +84,9 @@ class SimulatedProvider:
         if parts.netloc or parts.path.strip("/"):
             raise InvalidProviderUrl("a simulated market has no host or path: sim://?symbols=6")
         given = given_options(parts.query)
-        for name in given.keys() - {"symbols", "interval", "seed", "volume"}:
+        for name in given.keys() - {"symbols", "interval", "seed", "volume", "book"}:
             raise InvalidProviderUrl(
-                f"unknown parameter {name!r}; there are symbols, interval, seed and volume"
+                f"unknown parameter {name!r}; there are symbols, interval, seed, volume and book"
             )
         symbols = _whole("symbols", given.get("symbols"), 1, MOST_SYMBOLS)
         return cls(
@@ -90,6 +94,7 @@ class SimulatedProvider:
             _seconds(given.get("interval")),
             _whole("seed", given.get("seed"), 0, 2**63 - 1),
             volume=_truth("volume", given.get("volume")),
+            book=_truth("book", given.get("book")),
         )
 
     async def fetch(self, symbols: AbstractSet[Symbol] | None) -> Parsed:
@@ -101,16 +106,17 @@ class SimulatedProvider:
             prices[symbol] = max(round(price * step, 2), _LOWEST_PRICE)
         wanted = prices if symbols is None else [s for s in prices if s in symbols]
         now = self._clock()
-        if self._trades is None:
+        if self._trades is None and not self._book:
             return Parsed(
                 tuple(Observation(symbol, prices[symbol], now, "SIM", "USD") for symbol in wanted)
             )
-        traded = self._trade(self._trades, now)
+        traded = None if self._trades is None else self._trade(self._trades, now)
         return Parsed(
             tuple(
                 Observation(
-                    *(symbol, prices[symbol], now, "SIM", "USD"),
-                    figures=DayFigures(volume=float(traded[symbol])),
+                    *(symbol, price := prices[symbol], now, "SIM", "USD"),
+                    figures=None if traded is None else DayFigures(volume=float(traded[symbol])),
+                    top=_around(price) if self._book else None,
                 )
                 for symbol in wanted
             )
@@ -128,6 +134,12 @@ class SimulatedProvider:
     async def aclose(self) -> None:
         """Nothing is open."""
         await trio.lowlevel.checkpoint()
+
+
+def _around(price: float) -> TopOfBook:
+    """A spread of a few ten thousandths, a cent at least."""
+    half = max(price * _HALF_SPREAD, _LOWEST_PRICE / 2)
+    return TopOfBook(max(round(price - half, 2), _LOWEST_PRICE), round(price + half, 2))
 
 
 def _first_prices(count: int, randomness: random.Random) -> dict[Symbol, float]:

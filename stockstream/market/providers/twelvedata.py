@@ -134,7 +134,10 @@ class TwelveDataCodec(Conversation):
             at = since_1970(item.get("timestamp"), name, TimeUnit.SECONDS)
             last = price(item.get("price"), name)
             figures = taken.day(symbol, last, volume=item.get("day_volume"))
-            taken.price(_observed(symbol, name, last, at, item, figures))
+            seen = _observed(symbol, name, last, at, item, figures)
+            # Pairs of currencies come with them, stocks do not.
+            top = taken.top(symbol, last, bid=item.get("bid"), ask=item.get("ask"))
+            taken.price(seen if top is None else msgspec.structs.replace(seen, top=top))
 
     def _subscribed(self, answer: Fields, taken: Taken) -> None:
         good, bad = answer.get("success") or [], answer.get("fails") or []

@@ -11,7 +11,16 @@ import pytest
 from stockstream.cluster.codec import decode_told, encode
 from stockstream.cluster.prices import Prices, taken
 from stockstream.cluster.wire import MOST
-from stockstream.quotes import LATEST_TIMESTAMP, Base, Basis, DayFigures, Quote, Symbol, Version
+from stockstream.quotes import (
+    LATEST_TIMESTAMP,
+    Base,
+    Basis,
+    DayFigures,
+    Quote,
+    Symbol,
+    TopOfBook,
+    Version,
+)
 from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay
 
 NOW_MS = 1_764_000_000_000
@@ -27,6 +36,7 @@ ROW = QuoteRow(
         Version(NOW_MS, 7),
         NOW_MS,
         figures=DayFigures(11.0, 9.0, 9.5, 1e6, rolling=True, at=NOW_MS),
+        top=TopOfBook(9.9, 10.1, NOW_MS),
     ),
     9.0,
     8.0,
@@ -71,10 +81,11 @@ def test_nodes_of_another_release_are_understood_without_figures() -> None:
     told = msgspec.msgpack.decode(
         encode(Prices(name="old", boot=1, number=1, now=0, rows=(ROW,))), type=dict
     )
-    del told["rows"][0]["quote"]["figures"]
+    del told["rows"][0]["quote"]["figures"], told["rows"][0]["quote"]["top"]
     message = decode_told(msgspec.msgpack.encode(told))
     assert isinstance(message, Prices)
-    assert message.rows == (changed(ROW, "quote.figures", None),)
+    bare = changed(changed(ROW, "quote.figures", None), "quote.top", None)
+    assert message.rows == (bare,)
     told["rows"][0]["quote"]["not_yet_thought_of"] = {"high": 1.0}
     assert decode_told(msgspec.msgpack.encode(told)) == message
 
@@ -112,6 +123,11 @@ def test_nodes_of_another_release_are_understood_without_figures() -> None:
         ("quote.figures.volume", -1.0),
         ("quote.figures.volume", float("nan")),
         ("quote.figures.at", 2**63),
+        ("quote.top.bid", 10.2),
+        ("quote.top.bid", 0.0),
+        ("quote.top.ask", float("inf")),
+        ("quote.top.ask", float("nan")),
+        ("quote.top.at", 2**63),
     ],
 )
 def test_what_no_price_can_be_is_refused(path: str, value: float) -> None:

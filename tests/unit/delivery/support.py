@@ -9,7 +9,7 @@ from typing import Any
 
 from stockstream.delivery.fan_out import Framing
 from stockstream.delivery.lanes import CLOSED, REFUSED, SENT
-from stockstream.quotes import DayFigures, Quote, Version, parse_symbol
+from stockstream.quotes import DayFigures, Quote, TopOfBook, Version, parse_symbol
 from stockstream.statuses import QuoteRow
 
 NOON = 1_795_348_800_000
@@ -30,6 +30,7 @@ def row(
     currency: str | None = "USD",
     source: str = "us",
     figures: DayFigures | None = None,
+    top: TopOfBook | None = None,
 ) -> QuoteRow:
     quote = Quote(
         parse_symbol(symbol),
@@ -41,6 +42,7 @@ def row(
         Version(1, seq),
         timestamp,
         figures=figures,
+        top=top,
     )
     return QuoteRow(quote, opened, previous, source=source)
 

@@ -10,7 +10,7 @@ import pytest
 
 from stockstream.delivery import flush_book
 from stockstream.delivery.flush_book import RESTAMP_MS, FlushBook
-from stockstream.quotes import DayFigures, Version
+from stockstream.quotes import DayFigures, TopOfBook, Version
 from stockstream.statuses import Unconfirmed
 from stockstream.tables import Subscription
 from tests.unit.delivery.support import NOON, row
@@ -242,6 +242,45 @@ def test_figures_that_come_after_their_price_are_told_in_a_snapshot(book: FlushB
     book.flush()
     (message,) = book.updates(["AAPL"], book.number - 1)
     assert "day" not in read(message)["quotes"][0]
+
+
+def test_bid_and_ask_come_with_each_price_and_go_with_it(book: FlushBook) -> None:
+    """In updates, with a state and in snapshots; of one that has none, nobody is told any."""
+    book.note([row("AAPL", 151.0, 2, top=TopOfBook(150.9, 151.1))])
+    book.flush()
+    for message in (book.prices(["AAPL"]), book.prices((), ["AAPL"]), book._snapshot(["AAPL"])):
+        ((told,),) = (value for value in read(message).values() if isinstance(value, list))
+        assert (told["bid"], told["ask"]) == (150.9, 151.1)
+        assert "quoted_at" not in told
+    for seq, top in ((3, None), (4, TopOfBook())):
+        book.note([row("AAPL", 151.0 + seq, seq, top=top)])
+        book.flush()
+        for message in (book.prices(["AAPL"]), book.prices((), ["AAPL"])):
+            assert {"bid", "ask", "quoted_at"}.isdisjoint(read(message)["prices"][0])
+
+
+def test_another_bid_beside_an_unchanged_price_is_news_once_a_second(book: FlushBook) -> None:
+    """A feed that tells each change of a book floods nobody."""
+    book.note([row("AAPL", 150.0, 2, timestamp=NOON + 999, top=TopOfBook(149.9, 150.1))])
+    assert not book.waiting
+    book.note([row("AAPL", 150.0, 3, timestamp=NOON + 1_000, top=TopOfBook(149.8, 150.1))])
+    assert book.flush() == {"AAPL"}
+    (update,) = read(book.prices(["AAPL"]))["prices"]
+    assert (update["bid"], update["version"]) == (149.8, [1, 3])
+    book.note([row("AAPL", 150.0, 4, timestamp=NOON + 9_000, top=TopOfBook(149.8, 150.1))])
+    assert not book.waiting
+
+
+def test_a_bid_that_is_told_later_comes_with_the_state(book: FlushBook) -> None:
+    """Of the version that clients have: so they take it. It costs no snapshot."""
+    book.note([row("AAPL", 150.0, 1, top=TopOfBook(149.9, 150.1, NOON + 5_000))])
+    assert book.flush() == {"AAPL"}
+    (message,) = book.updates(["AAPL"], book.number - 1)
+    (update,) = read(message)["prices"]
+    assert (update["bid"], update["ask"], update["version"]) == (149.9, 150.1, [1, 1])
+    assert (update["state"], update["quoted_at"]) == ("live", "2026-11-22T12:00:05.000Z")
+    book.note([row("AAPL", 150.0, 1, top=TopOfBook(149.9, 150.1, NOON + 5_000))])
+    assert not book.waiting
 
 
 @pytest.mark.proves("D1")

@@ -103,7 +103,7 @@ def test_the_interval_is_the_provider_s_own():
         ("sim://?seed=1&seed=2", "seed is given twice"),
         (
             "sim://?symbol=5",
-            "unknown parameter 'symbol'; there are symbols, interval, seed and volume",
+            "unknown parameter 'symbol'; there are symbols, interval, seed, volume and book",
         ),
         ("sim://market?symbols=5", "no host or path"),
         ("ftp://prices.example", "unknown scheme 'ftp'; use http://, https:// or sim://"),

@@ -183,7 +183,12 @@ def test_the_bundled_stubs_answer_prices_in_their_ranges() -> None:
             assert low <= quote["price"] <= high
             assert round(quote["price"], 2) == quote["price"]
             assert quote["timestamp"] == "2026-11-22T10:00:00Z"
-            assert set(quote) == {"symbol", "price", "timestamp"}
+            assert set(quote) == {"symbol", "price", "bid", "ask", "timestamp"}
+            below, above = quote["bid"], quote["ask"]
+            assert isinstance(below, float)
+            assert isinstance(above, float)
+            assert below < quote["price"] < above < below * 1.0005
+            assert (round(below, 2), round(above, 2)) == (below, above)
             assert quote["price"] != last.get(str(quote["symbol"]))
             last[str(quote["symbol"])] = quote["price"]
     for query, symbols in {

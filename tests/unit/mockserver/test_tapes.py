@@ -50,7 +50,7 @@ def said(frames: Sequence[str | Close]) -> list[object]:
         ({"dir": "out", "frame": 1, "eveyr": 5}, "eveyr: there is no such field (is it 'every'?)"),
         (
             {"dir": "out", "frame": {"p": "$prise"}},
-            "$prise is no value; there are change, count, first, first_text",
+            "$prise is no value; there are ask, ask_text, bid, bid_text",
         ),
         ({"dir": "out", "frame": 1, "at": -1}, "at: -1 is not between 0 and 86400000"),
         ({"dir": "out", "frame": 1, "each": "all"}, "'all' is none of held, known, new, unknown"),

@@ -47,7 +47,15 @@ export const PROTOCOL_VERSION = 1;
  * @property {number | null} at time of the price that it was told with, where that is an earlier one, ms
  */
 
-/** @typedef {Price & Told & {day: Day | null}} PriceUpdate day null: as it was */
+/**
+ * What is bid and asked beside a price; null where nobody does, or it is not known.
+ * @typedef {object} Top
+ * @property {number | null} bid
+ * @property {number | null} ask
+ * @property {number | null} quotedAt when they were told, where that is not the time of the price, ms
+ */
+
+/** @typedef {Price & Told & Top & {day: Day | null}} PriceUpdate day null: as it was */
 
 /**
  * @typedef {object} StaticFields
@@ -229,7 +237,19 @@ function readPrice(item) {
   if (typeof price !== "number" || !Number.isFinite(price) || timestamp === null || !isVersion(version)) return null;
   const state = knownOrNull(item.state, CONFIRMATIONS);
   const reason = state === "stale" ? textOrNull(item.reason) : null;
-  return { symbol: item.symbol, price, timestamp, version, state, reason, confirmed: steadyOrNull(item.confirmed), day: readDay(item.day) };
+  return {
+    symbol: item.symbol,
+    price,
+    timestamp,
+    version,
+    state,
+    reason,
+    confirmed: steadyOrNull(item.confirmed),
+    day: readDay(item.day),
+    bid: positiveOr(item.bid, null),
+    ask: positiveOr(item.ask, null),
+    quotedAt: timeOrNull(item.quoted_at),
+  };
 }
 
 /**

@@ -3,7 +3,8 @@
  */
 import { change } from "./basis.js";
 import { setAttribute, setText } from "./dom.js";
-import { amount, exact, price } from "./format.js";
+import { amount, decimalsOf, exact, price } from "./format.js";
+import { spread, spreadTitle, toldAt } from "./top-of-book.js";
 import { placeInRange, rangeCell, sessionCell, sessionOrder } from "./quote-cells.js";
 
 /** @typedef {import("./columns.js").Column} Column */
@@ -59,6 +60,9 @@ export function toldColumns() {
     },
     { ...textColumn({ id: "open", title: "Open", of: (quote) => quote.day?.open ?? null }), about: "first price of the day" },
     { ...textColumn({ id: "previous-close", title: "Prev. close", of: (quote) => quote.previousClose }), about: "of the trading day before" },
+    { ...textColumn({ id: "bid", title: "Bid", of: (quote) => quote.bid, text: toAll, whole: toldAt }), about: "highest, beside the last price" },
+    { ...textColumn({ id: "ask", title: "Ask", of: (quote) => quote.ask, text: toAll, whole: toldAt }), about: "lowest, beside the last price" },
+    { ...textColumn({ id: "spread", title: "Spread", of: spread, text: toAll, whole: spreadTitle }), about: "from bid to ask", descending: false },
     { id: "market", title: "Market", about: "open, closed, or between", shown: "no", descending: false, sortKey: ofQuote(sessionOrder), width: 6.5, make: sessionCell },
   ];
 }
@@ -70,7 +74,7 @@ export function toldColumns() {
  * @param {string} options.title
  * @param {(quote: HeldQuote) => number | null} options.of
  * @param {(value: number, decimals: number) => string} [options.text] as a price, unless told
- * @param {(value: number) => string} [options.whole] in its title, where the text is a short form
+ * @param {(value: number, quote: HeldQuote, words: string) => string} [options.whole] in its title, where the text is not all
  * @returns {Column}
  */
 function textColumn({ id, title, of, text = price, whole }) {
@@ -86,19 +90,31 @@ function textColumn({ id, title, of, text = price, whole }) {
       /** Writing a number is dear, and most of these seldom change. */
       let painted = NaN;
       let paintedDecimals = -1;
+      let paintedOf = NaN;
       return (_, { quote, decimals }) => {
         const value = quote === null ? null : of(quote);
-        if ((value ?? -1) === painted && decimals === paintedDecimals) return;
+        const quotedAt = quote?.quotedAt ?? 0;
+        if ((value ?? -1) === painted && decimals === paintedDecimals && quotedAt === paintedOf) return;
         painted = value ?? -1;
         paintedDecimals = decimals;
+        paintedOf = quotedAt;
         const words = value === null ? "" : text(value, decimals);
         setText(span, words);
         fit(words.length);
         setAttribute(cell, "data-none", value === null ? "" : null);
-        setAttribute(cell, "title", value === null ? null : (whole?.(value) ?? words));
+        setAttribute(cell, "title", quote === null || value === null ? null : (whole?.(value, quote, words) ?? words));
       };
     },
   };
+}
+
+/**
+ * With all the decimals that it has, though the price has fewer: half a cent more is another bid.
+ * @param {number} value
+ * @param {number} decimals of the price
+ */
+function toAll(value, decimals) {
+  return price(value, Math.max(decimals, decimalsOf(value)));
 }
 
 /**

@@ -196,6 +196,8 @@ def _observe(
         high=told("high"),
         low=told("low"),
         volume=told("volume"),
+        bid=told("bid"),
+        ask=told("ask"),
     )
     if not places["time"] or unit is None:
         return observe(item, unread, from_any)

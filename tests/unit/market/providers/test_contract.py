@@ -19,7 +19,7 @@ from stockstream.market.providers.push import (
     Unread,
 )
 from stockstream.market.providers.push_registry import PUSH_PROVIDERS
-from stockstream.quotes import LATEST_TIMESTAMP, DayFigures, Symbol
+from stockstream.quotes import LATEST_TIMESTAMP, DayFigures, Symbol, TopOfBook
 from tests.unit.market.providers.contract import (
     BEGIN,
     NOBODY,
@@ -64,6 +64,10 @@ def sound(turn: Turn) -> None:
                 prices = (told.high, told.low, told.open)
                 assert all(value is None or 0 < value < math.inf for value in prices)
                 assert told.volume is None or 0 <= told.volume < math.inf
+                top = one.top or TopOfBook()
+                assert top.bid is None or 0 < top.bid < math.inf
+                assert top.ask is None or 0 < top.ask < math.inf
+                assert None in (top.bid, top.ask) or top.bid <= top.ask  # type: ignore[operator]
         if isinstance(event, Unread):
             assert event.count >= 1
             assert event.kind
@@ -456,6 +460,8 @@ def test_the_figures_of_the_day_are_taken(provider: PushProvider) -> None:
     line = opened(provider)
     told = set().union(*(told_in(seen.figures) for seen in line.prices))
     assert told == BY_SOCKET.get(provider.scheme, set())
+    with_both = [seen.top is not None and seen.top.at is None for seen in line.prices]
+    assert set(with_both) == {provider.scheme in {"kraken", "coinbase", "binance"}}
     assert line.unread["optional_field"] == 0
 
 
@@ -473,4 +479,6 @@ def test_the_figures_of_the_day_are_taken_by_rest(provider: PushProvider) -> Non
     # The tape has not moved yet, and what is not traded has no volume.
     assert wanted - {"volume"} <= told_in(seen.figures) <= wanted
     assert seen.figures.low <= seen.price <= seen.figures.high
+    assert (seen.top is not None) is (provider.scheme in {"massive", "alpaca"})
+    assert seen.top is None or seen.top.bid <= seen.price <= seen.top.ask
     assert not [event for event in events if isinstance(event, Unread)]

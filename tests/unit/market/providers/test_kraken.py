@@ -12,7 +12,7 @@ from stockstream.market.providers.push import (
     Trouble,
     Unread,
 )
-from stockstream.quotes import DayFigures, Observation, Symbol
+from stockstream.quotes import DayFigures, Observation, Symbol, TopOfBook
 
 WALL = 1_764_460_800_000
 BTC, ETH = Symbol("BTC-USD"), Symbol("ETH-USD")
@@ -53,12 +53,13 @@ def test_a_ticker_is_a_price_in_the_quote_currency() -> None:
     codec.opened(0.0)
     codec.received(answer("BTC/USD"), 0.2, WALL)
     at = 1_795_996_799_123
+    top = TopOfBook(105944.2, 105944.3)
     day = DayFigures(106613.1, 104711.0, 105649.4, 163.28908096, rolling=True)
-    told = (Observation(BTC, 105899.4, at, "KRAKEN", "USD", figures=day),)
+    told = (Observation(BTC, 105899.4, at, "KRAKEN", "USD", figures=day, top=top),)
     assert codec.received(TICK, 1.0, WALL).events == (Prices(told),)
     without = TICK.replace(',"timestamp":"2026-11-29T23:59:59.123456Z"', "")
     assert without != TICK
-    told = (Observation(BTC, 105899.4, WALL, "KRAKEN", "USD", figures=day),)
+    told = (Observation(BTC, 105899.4, WALL, "KRAKEN", "USD", figures=day, top=top),)
     assert codec.received(without, 1.0, WALL).events == (Prices(told),)
 
 

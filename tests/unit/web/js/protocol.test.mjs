@@ -25,20 +25,20 @@ describe("decode", () => {
       state: "stale", reason: "not_listed", confirmed: 4_000, changed: 3_000, open: 148, previous: 149.9, base: 147.5, exchange: "NASDAQ", currency: "USD",
       basis: "day_first", name: "Apple Inc.", source: "us", session: "regular", delayed: true,
     };
-    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900, previous_close: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, at: "2026-11-22T09:59:00Z" } }] }), {
+    assert.deepEqual(ok({ type: "snapshot", as_of: "2026-11-22T10:00:01Z", steady: 9_000, fetched: 8_990, quotes: [{ ...quote, base_at: "2026-11-22T09:30:00Z", day_zone: "Europe/Paris", delayed_seconds: 900, previous_close: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, at: "2026-11-22T09:59:00Z" }, bid: 150.24, ask: 150.26, quoted_at: "2026-11-22T10:00:01Z" }] }), {
       type: "snapshot",
       steady: 9_000,
       fetched: 8_990,
-      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp), baseAt: Date.parse("2026-11-22T09:30:00Z"), dayZone: "Europe/Paris", delayedSeconds: 900, previousClose: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, rolling: false, at: Date.parse("2026-11-22T09:59:00Z") } }],
+      quotes: [{ ...quote, timestamp: Date.parse(quote.timestamp), baseAt: Date.parse("2026-11-22T09:30:00Z"), dayZone: "Europe/Paris", delayedSeconds: 900, previousClose: 147.2, day: { high: 151.5, low: 147, open: 148, volume: 27631112, rolling: false, at: Date.parse("2026-11-22T09:59:00Z") }, bid: 150.24, ask: 150.26, quotedAt: Date.parse("2026-11-22T10:00:01Z") }],
     });
   });
 
   it("reads a quote of which nothing more is known, and words that it does not know as nothing", () => {
     const bare = { symbol: "A", price: 1, timestamp: "2026-11-22T10:00:00Z", version: [1, 1] };
-    const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null, day: 7 };
+    const odd = { ...bare, state: "great", session: "lunch", basis: "yesterday", name: "", delayed_seconds: "15", confirmed: null, changed: "x", open: null, day: 7, bid: 0, ask: "1", quoted_at: "soon" };
     const nothing = {
       open: null, previous: null, base: null, basis: null, baseAt: null, dayZone: null, changed: null, exchange: null, currency: null, name: null, source: null, session: null,
-      delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null, previousClose: null, day: null,
+      delayed: false, delayedSeconds: null, state: null, reason: null, confirmed: null, previousClose: null, day: null, bid: null, ask: null, quotedAt: null,
     };
     for (const quote of [bare, odd]) {
       const { quotes } = ok({ type: "snapshot", as_of: null, quotes: [quote] });

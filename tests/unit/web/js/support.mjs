@@ -94,7 +94,7 @@ export function welcome(over = {}) {
 }
 
 export function price(symbol, value, seq, over = {}) {
-  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], state: null, reason: null, confirmed: null, day: null, ...over };
+  return { symbol, price: value, timestamp: Date.parse("2026-11-22T10:00:00Z"), version: [EPOCH, seq], state: null, reason: null, confirmed: null, day: null, bid: null, ask: null, quotedAt: null, ...over };
 }
 
 export function quote(symbol, value, seq, over = {}) {

@@ -2,9 +2,10 @@
  * What the provider tells of the day beside the price: in words, and on the page.
  */
 import { must, setText } from "../dom.js";
-import { price } from "../format.js";
+import { decimalsOf, price } from "../format.js";
+import { spread, spreadTitle, when } from "../top-of-book.js";
 
-/** @typedef {Pick<import("../store.js").HeldQuote, "previousClose" | "day">} Told */
+/** @typedef {Pick<import("../store.js").HeldQuote, "previousClose" | "day" | "bid" | "ask" | "quotedAt">} Told */
 /** @typedef {{name: string, text: string, title: string}} Figure title: as exact as it was told; empty where the text is */
 
 const LARGE = 100_000;
@@ -15,30 +16,56 @@ const small = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 5 });
 const huge = new Intl.NumberFormat("en-US", { notation: "scientific", maximumSignificantDigits: 4 });
 const exactly = new Intl.NumberFormat("en-US", { maximumFractionDigits: 20 });
 
+/** @typedef {(name: string, text: string, title?: string) => void} Add */
+
 /**
  * @param {Told} quote
  * @param {number} decimals of prices
  * @returns {Figure[]} what is told, and nothing of what is not
  */
-export function dayFigures({ previousClose, day }, decimals) {
+export function dayFigures(quote, decimals) {
   /** @type {Figure[]} */
   const figures = [];
-  const add = (/** @type {string} */ name, /** @type {string} */ text, title = "") => figures.push({ name, text, title });
+  /** @type {Add} */
+  const add = (name, text, title = "") => figures.push({ name, text, title });
+  if (quote.previousClose !== null) add("Previous close", price(quote.previousClose, decimals));
+  if (quote.day !== null) ofDay(quote.day, decimals, add);
+  ofBook(quote, decimals, add);
+  return figures;
+}
+
+/**
+ * @param {import("../protocol.js").Day} day
+ * @param {number} decimals
+ * @param {Add} add
+ */
+function ofDay({ high, low, open, volume, rolling, at }, decimals, add) {
   const p = (/** @type {number} */ value) => price(value, decimals);
-  if (previousClose !== null) add("Previous close", p(previousClose));
-  if (day === null) return figures;
-  const { high, low, open, volume, rolling, at } = day;
   if (open !== null) add(rolling ? "24 hours ago" : "Open", p(open));
   const range = rolling ? "Range of 24 hours" : "Day’s range";
   if (high !== null && low !== null) add(range, `${p(low)} – ${p(high)}`);
   else if (high !== null) add(rolling ? "High of 24 hours" : "Day’s high", p(high));
   else if (low !== null) add(rolling ? "Low of 24 hours" : "Day’s low", p(low));
   if (volume !== null) {
-    const when = at === null ? "" : ` at ${new Date(at).toISOString().slice(11, 16)}\u00a0UTC`;
+    const from = at === null ? "" : ` at ${new Date(at).toISOString().slice(11, 16)}\u00a0UTC`;
     const [short, long] = volume < LARGE ? [small, exactly] : volume < HUGE ? [large, exactly] : [huge, huge];
-    add(rolling ? "Volume of 24 hours" : "Volume", short.format(volume) + when, long.format(volume) + when);
+    add(rolling ? "Volume of 24 hours" : "Volume", short.format(volume) + from, long.format(volume) + from);
   }
-  return figures;
+}
+
+/**
+ * @param {Told} quote
+ * @param {number} decimals
+ * @param {Add} add
+ */
+function ofBook({ bid, ask, quotedAt }, decimals, add) {
+  const p = (/** @type {number} */ value) => price(value, Math.max(decimals, decimalsOf(value)));
+  if (bid !== null && ask !== null) {
+    const between = spread({ bid, ask });
+    const title = between === null ? "" : `Spread ${spreadTitle(between, { bid, ask }, p(between))}`;
+    add("Bid and ask", `${p(bid)} / ${p(ask)}${when(quotedAt)}`, title);
+  } else if (bid !== null) add("Bid", p(bid) + when(quotedAt));
+  else if (ask !== null) add("Ask", p(ask) + when(quotedAt));
 }
 
 /** The figures above the chart. */

@@ -27,6 +27,7 @@ STEP_MS = 500
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 EARLIEST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 LATEST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 """Moments that can be told, in ms since 1970: of the years 1 to 9999."""
@@ -42,6 +43,16 @@ def to_datetime(milliseconds: int) -> datetime:
 def to_ms(moment: datetime) -> int:
     """The moment in whole ms since 1970."""
     return (moment - _EPOCH) // _MILLISECOND
+
+
+def to_us(moment: datetime) -> int:
+    """The moment in microseconds since 1970: as exactly as PostgreSQL keeps it."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_us(microseconds: int) -> datetime:
+    """The moment that `to_us` tells; UTC."""
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 def now_ms() -> int:

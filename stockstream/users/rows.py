@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from stockstream.database.query import Purpose, Query
-from stockstream.times import to_ms
+from stockstream.times import LATEST, from_us, to_ms, to_us
 from stockstream.users import audit
 from stockstream.users.audit import Action
 
@@ -44,14 +44,28 @@ T = TypeVar("T", bound=OwnedRow)
 W = TypeVar("W")
 
 MOST_DELETED = 20
-"""Deleted rows that are told: those that somebody may want back."""
+"""Deleted rows that are told at once: somebody looks for the last ones, and seldom for more."""
+
+
+class DeletedPlace(NamedTuple):
+    """Where a deleted row stands among a user's: when it was deleted, in microseconds since 1970,
+    and its number.
+    """
+
+    deleted: int
+    id: int
+
+
+LAST_DELETED = DeletedPlace(LATEST * 1_000, 2**63 - 1)
+"""Before the first that is told."""
 
 
 class DeletedRow(msgspec.Struct, Generic[T], frozen=True):
-    """A row as it was, and when it was deleted, in ms."""
+    """A row as it was, when it was deleted, in ms, and its place."""
 
     row: T
     deleted: int
+    place: DeletedPlace
 
 
 class OwnedTable(ABC, Generic[T, W]):
@@ -94,15 +108,24 @@ class OwnedTable(ABC, Generic[T, W]):
         )
         return [self.read(row) for row in rows]
 
-    async def deleted_of(self, connection: Connection, owner: str) -> list[DeletedRow[T]]:
+    async def deleted_of(
+        self, connection: Connection, owner: str, after: DeletedPlace, most: int
+    ) -> list[DeletedRow[T]]:
         """The user's deleted rows that can be restored, the last ones first."""
         rows = await connection.fetch(
             f"SELECT {self.columns}, deleted_at FROM {self.name} "  # noqa: S608
-            "WHERE owner = $1 AND deleted_at IS NOT NULL ORDER BY deleted_at DESC LIMIT $2",
+            "WHERE owner = $1 AND (deleted_at, id) < ($2, $3) "
+            "ORDER BY deleted_at DESC, id DESC LIMIT $4",
             owner,
-            MOST_DELETED,
+            from_us(after.deleted),
+            after.id,
+            most,
         )
-        return [DeletedRow(self.read(row), to_ms(row["deleted_at"])) for row in rows]
+        return [self._deleted(row) for row in rows]
+
+    def _deleted(self, row: Row) -> DeletedRow[T]:
+        gone, at = self.read(row), row["deleted_at"]
+        return DeletedRow(gone, to_ms(at), DeletedPlace(to_us(at), gone.id))
 
     async def find(self, connection: Connection, owner: str, number: int) -> T | RowRefusal:
         """One of the user's rows."""
@@ -248,15 +271,17 @@ class FetchRows(Query[list[T]], Generic[T, W]):
 
 @dataclass(frozen=True, slots=True)
 class FetchDeletedRows(Query[list[DeletedRow[T]]], Generic[T, W]):
-    """The rows that a user deleted and can restore, the last ones first."""
+    """The rows that a user deleted and can restore, the last ones first, from a place on."""
 
     table: OwnedTable[T, W]
     owner: str
+    after: DeletedPlace = LAST_DELETED
+    most: int = MOST_DELETED
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> list[DeletedRow[T]]:
         """Ask."""
-        return await self.table.deleted_of(connection, self.owner)
+        return await self.table.deleted_of(connection, self.owner, self.after, self.most)
 
 
 @dataclass(frozen=True, slots=True)

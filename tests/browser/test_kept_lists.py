@@ -12,6 +12,7 @@ from tests.browser.dashboard import Dashboard, tab_beside
 from tests.browser.test_alerts import add_alert
 from tests.browser.test_lists import chosen, is_patch, make_list
 from tests.browser.waiting import until
+from tests.support.database import psql
 from tests.support.programs import Server, running
 from tests.support.server import NO_DATABASE
 
@@ -185,6 +186,14 @@ def test_a_removal_can_be_taken_back_after_its_toast_has_gone(server: Server, vi
     me.expect_rows("AAPL", "MSFT", "TSLA")
 
 
+TWENTY_MORE_DELETED = """
+INSERT INTO watchlists (owner, name, symbols, deleted_at)
+SELECT owner, 'List ' || n, '{}', now()
+FROM (SELECT owner FROM watchlists WHERE name = 'mine' ORDER BY id DESC LIMIT 1) the_last,
+     generate_series(1, 20) n
+"""
+
+
 def test_what_was_deleted_days_ago_comes_back_from_the_page(keeping: Server, visit: Visit) -> None:
     """A list and a rule, without the toast; a name that is taken by now is told."""
     me = visit(keeping.url)
@@ -212,6 +221,16 @@ def test_what_was_deleted_days_ago_comes_back_from_the_page(keeping: Server, vis
     expect(told).to_have_text("Not brought back: another list has this name.")
     me.page.get_by_role("button", name="Delete list").click()
     expect(lists.get_by_role("listitem")).to_have_count(2)
+    expect(lists.get_by_role("button", name="Older")).to_be_hidden()
     lists.get_by_role("button", name="Bring back Mine, 2 symbols").click()
     expect(chosen(me)).to_have_text("Mine")
     me.expect_rows("AAPL", "MSFT")
+    url = keeping.folder / ".stockstream" / "postgres.url"
+    psql(url.read_text(encoding="utf-8").strip(), TWENTY_MORE_DELETED)
+    me.page.reload()
+    me.page.get_by_text("Deleted lists").click()
+    expect(lists.get_by_role("listitem")).to_have_count(20)
+    lists.get_by_role("button", name="Older").press("Enter")
+    expect(lists.get_by_role("listitem")).to_have_count(21)
+    expect(lists.get_by_role("button", name="Bring back mine, 0 symbols")).to_be_focused()
+    expect(lists.get_by_role("button", name="Older")).to_be_hidden()

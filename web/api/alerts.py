@@ -20,7 +20,6 @@ from stockstream.users.rows import (
     ChangeRow,
     CreateRow,
     DeleteRow,
-    FetchDeletedRows,
     FetchRow,
     FetchRows,
     RestoreRow,
@@ -37,7 +36,7 @@ from web.api.errors import (
     READ_ERRORS,
 )
 from web.api.openapi import documented
-from web.api.rows import ROW, ask_row
+from web.api.rows import DELETED_CURSOR, ROW, ask_row, deleted_page
 from web.api.rule_trouble import RuleTrouble, trouble_of
 from web.asking import ask_database
 from web.parameters import Wrong, read_symbol
@@ -132,9 +131,12 @@ class DeletedRule(RuleItem, frozen=True):
 
 
 class DeletedRules(msgspec.Struct, frozen=True):
-    """Rules that can be restored, the last ones first, at most 20."""
+    """Rules that can be restored, the last ones first, 20 at once; `next_cursor` asks for those
+    that were deleted before, null when there are none.
+    """
 
     rules: list[DeletedRule]
+    next_cursor: str | None
 
 
 def alerts_api(parts: Parts) -> Blueprint:
@@ -183,15 +185,16 @@ def alerts_api(parts: Parts) -> Blueprint:
         return made(row, url_for("alerts.one", number=row.id))
 
     @blueprint.get("/rules/deleted")
-    @documented(DeletedRules, errors=READ_ERRORS, user=True)
-    async def deleted() -> Response:
+    @documented(DeletedRules, DELETED_CURSOR, errors=READ_ERRORS, user=True)
+    async def deleted(asked: Asked) -> Response:
         """Rules that the user deleted of late, and can restore."""
-        found = (await ask_database(database, FetchDeletedRows(RULES, current_user()))).value
+        place = asked[DELETED_CURSOR]
+        found, following = await deleted_page(database, RULES, current_user(), place)
         told = [
             DeletedRule(**msgspec.structs.asdict(item(gone.row)), deleted_at=iso_utc(gone.deleted))
             for gone in found
         ]
-        return json_answer(DeletedRules(told))
+        return json_answer(DeletedRules(told, following))
 
     @blueprint.get("/rules/<row:number>")
     @documented(RuleItem, ROW, errors=ONE_ERRORS, user=True)

@@ -2,24 +2,66 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from werkzeug.exceptions import Conflict as ConflictError
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
-from stockstream.users.rows import RowRefusal
+from stockstream.users.rows import (
+    LAST_DELETED,
+    MOST_DELETED,
+    DeletedPlace,
+    FetchDeletedRows,
+    OwnedRow,
+    RowRefusal,
+)
 from web.asking import ask_database
-from web.parameters import Parameter, Wrong, read_whole
+from web.parameters import Parameter, Wrong, cursor, read_whole
 
 if TYPE_CHECKING:
     from stockstream.database.query import Query
+    from stockstream.users.rows import DeletedRow, OwnedTable
     from supervision import ActorRef
 
 T = TypeVar("T")
+R = TypeVar("R", bound=OwnedRow)
+W = TypeVar("W")
 
 LARGEST_ID = 2**63 - 1
 """Of a row: a bigint of PostgreSQL."""
+
+
+_PLACE = re.compile("([0-9]{1,17})-([0-9]{1,18})")
+
+
+def _read_place(text: str) -> DeletedPlace | None:
+    found = _PLACE.fullmatch(text)
+    if found is None or int(found[1]) > LAST_DELETED.deleted:
+        return None
+    return DeletedPlace(int(found[1]), int(found[2]))
+
+
+DELETED_CURSOR = cursor(
+    "cursor", "The `next_cursor` of an answer, for what was deleted before.", _PLACE, _read_place
+)
+
+
+async def deleted_page(
+    database: ActorRef, table: OwnedTable[R, W], owner: str, after: DeletedPlace | None
+) -> tuple[list[DeletedRow[R]], str | None]:
+    """Rows that were deleted, the last ones first, and the cursor for more where there are some.
+
+    Raises:
+        TooManyQueriesError, UnavailableError: there is no answer now.
+    """
+    # One more than wanted tells whether any follow.
+    query = FetchDeletedRows(table, owner, after or LAST_DELETED, MOST_DELETED + 1)
+    found = (await ask_database(database, query)).value
+    page = found[:MOST_DELETED]
+    more = len(found) > len(page)
+    return page, f"{page[-1].place.deleted}-{page[-1].place.id}" if more else None
 
 
 class RowConverter(BaseConverter):

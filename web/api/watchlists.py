@@ -17,7 +17,6 @@ from stockstream.users.rows import (
     CreateRow,
     DeletedRow,
     DeleteRow,
-    FetchDeletedRows,
     FetchRow,
     FetchRows,
     RestoreRow,
@@ -39,7 +38,7 @@ from web.api.answers import made
 from web.api.bodies import InvalidFieldError, SymbolText, read_body, read_symbols
 from web.api.errors import CHANGE_ERRORS, MOVE_ERRORS, NEW_ERRORS, ONE_ERRORS, READ_ERRORS
 from web.api.openapi import documented
-from web.api.rows import ROW, ask_row
+from web.api.rows import DELETED_CURSOR, ROW, ask_row, deleted_page
 from web.asking import ask_database
 from web.parameters import Wrong, read_symbol
 from web.users.access import admit_user, current_user, require_new_row_allowed
@@ -91,9 +90,12 @@ class DeletedWatchlist(WatchlistItem, frozen=True):
 
 
 class DeletedWatchlists(msgspec.Struct, frozen=True):
-    """Lists that can be restored, the last ones first, at most 20."""
+    """Lists that can be restored, the last ones first, 20 at once; `next_cursor` asks for those
+    that were deleted before, null when there are none.
+    """
 
     watchlists: list[DeletedWatchlist]
+    next_cursor: str | None
 
 
 # Schemas for the document. `read_list_change` and the functions below it check them, and name
@@ -195,11 +197,12 @@ def watchlists_api(database: ActorRef) -> Blueprint:
         return made(_item(row), url_for("watchlists.one", number=row.id))
 
     @blueprint.get("/deleted")
-    @documented(DeletedWatchlists, errors=READ_ERRORS, user=True)
-    async def deleted() -> Response:
+    @documented(DeletedWatchlists, DELETED_CURSOR, errors=READ_ERRORS, user=True)
+    async def deleted(asked: Asked) -> Response:
         """Lists that the user deleted of late, and can restore."""
-        found = (await ask_database(database, FetchDeletedRows(WATCHLISTS, current_user()))).value
-        return json_answer(DeletedWatchlists([_deleted(gone) for gone in found]))
+        place = asked[DELETED_CURSOR]
+        found, following = await deleted_page(database, WATCHLISTS, current_user(), place)
+        return json_answer(DeletedWatchlists([_deleted(gone) for gone in found], following))
 
     @blueprint.get("/<row:number>")
     @documented(WatchlistItem, ROW, errors=ONE_ERRORS, user=True)

@@ -13,8 +13,10 @@ import pytest
 import trio
 
 from stockstream import part_settings, paths
+from stockstream.users.rows import MOST_DELETED
 from stockstream.users.sections import MOST_SECTIONS
 from stockstream.users.watchlists import LONGEST_NAME, MOST_LISTS, MOST_SYMBOLS
+from tests.support.database import psql
 from tests.support.history import select
 from tests.support.tree import Tree, running_tree
 from tests.support.users import fields_of, rows_are_there, user_cookie, visitor
@@ -47,6 +49,27 @@ async def audit(tree: Tree) -> list[tuple[Any, ...]]:
     assert {row[1] for row in rows} <= {"watchlists"}
     loaded = [(a, json.loads(b or "{}"), json.loads(c or "{}")) for _, _, a, b, c in rows]
     return [(a, b.get("name"), c.get("name"), c.get("symbols")) for a, b, c in loaded]
+
+
+SOME_MORE_DELETED = """
+INSERT INTO watchlists (owner, name, symbols, deleted_at)
+SELECT owner, 'L' || n, symbols, deleted_at - interval '1 day' + (n / 5) * interval '1 us'
+FROM watchlists, generate_series(1, 45) n
+"""
+"""Five of each microsecond: the number tells them apart."""
+
+
+async def deleted(client: httpx.AsyncClient) -> list[str]:
+    """All lists that can be restored, by as many answers as it takes."""
+    found: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        asked = f"?cursor={cursor}" if cursor else ""
+        answer = (await client.get(f"{LISTS}/deleted{asked}")).json()
+        assert len(answer["watchlists"]) <= MOST_DELETED
+        found += [each["name"] for each in answer["watchlists"]]
+        cursor = answer["next_cursor"]
+    return found
 
 
 @pytest.mark.proves("H15")
@@ -82,11 +105,16 @@ async def test_a_list_is_made_changed_deleted_and_brought_back_and_the_audit_tel
             "deleted_at": None,
         }
         async with visitor(tree) as other:
-            assert (await other.get(f"{LISTS}/deleted")).json() == {"watchlists": []}
+            assert (await other.get(f"{LISTS}/deleted")).json()["watchlists"] == []
+        psql(database_url, SOME_MORE_DELETED)
+        assert await deleted(me) == ["Tech", *(f"L{number}" for number in range(45, 0, -1))]
+        wrong = await me.get(f"{LISTS}/deleted?cursor=1")
+        assert (wrong.status_code, fields_of(wrong)) == (422, {"cursor"})
+        psql(database_url, "DELETE FROM watchlists WHERE name <> 'Tech'")
         back = (await me.post(f"{it}/restore")).json()
         assert {**back, "changed_at": None} == {**renamed, "changed_at": None}
         assert (await me.post(f"{it}/restore")).json() == back
-        assert (await me.get(f"{LISTS}/deleted")).json() == {"watchlists": []}
+        assert (await me.get(f"{LISTS}/deleted")).json()["watchlists"] == []
         assert await audit(tree) == [
             ("create", None, "Big tech", ["AAPL"]),
             ("change", "Big tech", "Big tech", ["MSFT", "TSLA"]),

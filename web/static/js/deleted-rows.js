@@ -19,6 +19,11 @@ export class DeletedRows {
   #box;
   #list;
   #note;
+  #older;
+  /** For those that were deleted before the ones that are shown. @type {string | null} */
+  #next = null;
+  /** Counts what was asked, so that no late answer is added to something else. */
+  #asked = 0;
 
   /** @param {Options} options */
   constructor(options) {
@@ -26,6 +31,8 @@ export class DeletedRows {
     this.#box = must(document, options.box, HTMLDetailsElement);
     this.#list = must(this.#box, "ul", HTMLUListElement);
     this.#note = must(this.#box, "p", HTMLParagraphElement);
+    this.#older = must(this.#box, '[data-part="older"]', HTMLButtonElement);
+    this.#older.addEventListener("click", () => void this.#more());
     this.#box.addEventListener("toggle", () => this.changed());
     this.#list.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
@@ -47,11 +54,42 @@ export class DeletedRows {
   }
 
   async #load() {
+    const items = await this.#ask(null);
+    if (items === null) return;
+    this.#list.replaceChildren(...items);
+    if (items.length === 0) setText(this.#note, "None of late.");
+  }
+
+  async #more() {
+    const items = await this.#ask(this.#next);
+    if (items === null) return;
+    this.#list.append(...items);
+    // The button may have gone with the last of them, and who pressed it goes on with what came.
+    items[0]?.querySelector("button")?.focus();
+  }
+
+  /**
+   * @param {string | null} cursor
+   * @returns {Promise<HTMLLIElement[] | null>} null where it was told why not, or something else was asked since
+   */
+  async #ask(cursor) {
     const { path, name } = this.#options;
-    const answer = await ask(fetch, "GET", path);
-    const items = answer.ok ? itemsIn(answer.body, name) : [];
-    this.#list.replaceChildren(...items.map((item) => this.#item(item)).filter((item) => item !== null));
-    setText(this.#note, answer.ok ? (items.length === 0 ? "None of late." : "") : `They cannot be read: ${answer.reason}.`);
+    this.#asked += 1;
+    const asked = this.#asked;
+    const answer = await ask(fetch, "GET", cursor === null ? path : `${path}?cursor=${encodeURIComponent(cursor)}`);
+    if (asked !== this.#asked) return null;
+    setText(this.#note, answer.ok ? "" : `They cannot be read: ${answer.reason}.`);
+    if (!answer.ok) {
+      // What was shown before stays where only more of it was asked for.
+      if (cursor === null) this.#list.replaceChildren();
+      return null;
+    }
+    const next = /** @type {{next_cursor?: unknown}} */ (answer.body ?? {}).next_cursor;
+    this.#next = typeof next === "string" ? next : null;
+    this.#older.hidden = this.#next === null;
+    return itemsIn(answer.body, name)
+      .map((item) => this.#item(item))
+      .filter((item) => item !== null);
   }
 
   /** @param {Record<string, unknown>} item */

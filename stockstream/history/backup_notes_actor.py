@@ -1,6 +1,7 @@
-"""The actor `backup_notes`: has it known when the last backup was made that is noted here.
+"""The actor `backup_notes`: has it known when the last backup was made that is noted anywhere.
 
-Also while the database is away; a disk that hangs holds up nothing else.
+What is noted here, in the data directory, is known also while the database is away; what other
+nodes and commands have noted there is not. A disk that hangs holds up nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 import structlog
 import trio
 
+from stockstream import paths
 from stockstream.database.backup_notes import read_notes
+from stockstream.database.query import DatabaseError, ask
+from stockstream.jobs.successes import BACKUPS, FetchSuccesses
+from stockstream.times import now_ms
 from supervision import Actor
 
 if TYPE_CHECKING:
@@ -39,15 +44,22 @@ class BackupNotesReader(Actor):
 
     async def init(self) -> None:
         """Begin."""
+        self._database = self.system.ref(paths.DATABASE)
         self.tasks.start_soon(self._run)
 
     async def _run(self) -> None:
         while True:
             with trio.move_on_after(NOTES_SECONDS):
-                await self._look()
+                self._keep(await self._noted_here())
+            self._keep(await self._noted_by_all())
             await trio.sleep(LOOK_SECONDS)
 
-    async def _look(self) -> None:
+    def _keep(self, made: int | None) -> None:
+        # One of a clock that was ahead says nothing of today's.
+        if made is not None and (self._backed_up.value or 0) < made <= now_ms():
+            self._backed_up.put(made)
+
+    async def _noted_here(self) -> int | None:
         try:
             notes = await trio.to_thread.run_sync(
                 read_notes, self._directory, abandon_on_cancel=True, limiter=self._limiter
@@ -56,7 +68,14 @@ class BackupNotesReader(Actor):
             if str(error) != self._told:
                 _log.warning("the notes of backups cannot be read", reason=str(error))
             self._told = str(error)
-            return
+            return None
         self._told = ""
-        if notes.made is not None and notes.made != self._backed_up.value:
-            self._backed_up.put(notes.made)
+        return notes.made
+
+    async def _noted_by_all(self) -> int | None:
+        """By other nodes and by commands elsewhere; while the database is away it is not known."""
+        try:
+            return (await ask(self._database, FetchSuccesses((BACKUPS,)))).get(BACKUPS)
+        except DatabaseError as error:
+            _log.debug("the database tells of no backups", reason=str(error))
+            return None

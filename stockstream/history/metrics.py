@@ -36,7 +36,7 @@ def families(tables: Tables, now_ms: int) -> Iterator[Family]:
     )
     yield gauge(
         "stockstream_backup_last_success_timestamp_seconds",
-        "When the last backup ended that is known here, or was the job of any node.",
+        "When the last backup ended that the data directory or the database knows of.",
         None if backed_up is None else backed_up / 1000,
     )
     archive = tables.log_archive.value

@@ -67,6 +67,7 @@ from stockstream.market.feeds.push import PushFeed
 from stockstream.market.providers.chosen import poll_provider, push_provider
 from stockstream.market.router import Router
 from stockstream.market.streamer import Streamer
+from stockstream.names import known
 from stockstream.notices.notifier import NoticeRecords, Notices
 from stockstream.pubsub import PubSub
 from stockstream.shown_settings import shown_settings
@@ -76,6 +77,7 @@ from stockstream.telemetry.telemetry import Telemetry, TelemetryActor
 from stockstream.users.audit_keeper import AuditKeeper
 from stockstream.users.doorkeeper import Doorkeeper
 from stockstream.users.oidc.identity_provider import IdentityProvider
+from stockstream.users.passwords import common_passwords
 from supervision import Actor, Backoff, ChildSpec, dynamic_supervisor, supervisor
 from web.actor import Web
 from web.server import encode_ping, open_sockets, text_frame_head
@@ -170,6 +172,8 @@ def build(
         InvalidProviderUrl: the address of an upstream cannot be used.
         InvalidProxy: the proxy that the environment names for it cannot be used.
     """
+    known()  # now: a new release may be put in this one's place while nodes of it still run
+    common_passwords()
     tables, connections = Tables(), Connections()
     current = current or Current(settings)
     chaos, telemetry = ChaosRecords(), Telemetry(before)

@@ -159,13 +159,14 @@ def check_password(password: str, name: str) -> None:
     if any("\ud800" <= character <= "\udfff" for character in password):
         raise BadPassword("holds half a character, which cannot be typed again")
     folded = password.casefold()
-    if folded in _common():
+    if folded in common_passwords():
         raise BadPassword("is among the passwords that are tried first; take another one")
     if folded.strip() == name.casefold() or "stockstream" in folded:
         raise BadPassword("is the account's name or this program's, which is tried first")
 
 
 @cache
-def _common() -> frozenset[str]:
+def common_passwords() -> frozenset[str]:
+    """Those that are tried first; read once in a process."""
     text = resources.files("stockstream.users").joinpath("common_passwords.txt").read_text("utf-8")
     return frozenset(text.split())

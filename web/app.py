@@ -41,6 +41,7 @@ from web.api.mail import mail_api
 from web.api.quotes import api
 from web.api.rows import RowConverter
 from web.api.shares import shared_api, shares_api
+from web.api.sparks import sparks_api
 from web.api.symbols import symbols_api
 from web.api.tokens import tickets_api, tokens_api
 from web.api.watchlists import watchlists_api
@@ -145,8 +146,13 @@ def create_app(
     app.register_blueprint(public(docs()))
     for prices in (api(parts), symbols_api(parts)):
         app.register_blueprint(public(prices))
-    app.register_blueprint(public(history_api(parts.tables, parts.database, now)))
-    app.register_blueprint(public(indicators_api(parts.tables, parts.database, now)))
+    tables, database = parts.tables, parts.database
+    for stored in (
+        history_api(tables, database, now),
+        indicators_api(tables, database, now),
+        sparks_api(tables, database),
+    ):
+        app.register_blueprint(public(stored))
     app.register_blueprint(upgrade())
     app.register_blueprint(metrics(parts, clients.admission.statistics, statistics))
     app.register_blueprint(cluster(parts.tables, token_needed=token_needed(parts.settings)))

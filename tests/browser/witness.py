@@ -15,11 +15,12 @@ _SERVER_IS_AWAY = re.compile(
     r"Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)"
 )
 # And what it writes when a list or an alert is refused, which the page tells, or when there is no
-# database: a server that was just started has one a moment later, and the page asks again.
+# database: a server that was just started has one a moment later, and the page asks again. The
+# course of the day it does without.
 _REFUSED = re.compile(
     r"Failed to load resource: the server responded with a status of (409|422|503)"
 )
-_ROWS = re.compile(r"https?://[^/]+/api/v1/(watchlists|alerts)\b")
+_ROWS = re.compile(r"https?://[^/]+/api/v1/(watchlists|alerts|sparks)\b")
 _REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
   window.reportViolation(`${event.effectiveDirective} ${event.blockedURI} ${event.sourceFile}`));

@@ -21,8 +21,11 @@ from stockstream.history.candles import INTERVALS, Candle, Tick, begin_of
 from stockstream.history.queries import FetchCandles
 from stockstream.history.recording import Record
 from stockstream.history.rolling import Rebuild, RollUp
+from stockstream.history.sparks import BIN_MS, FetchSparks, Spark, Wanted
 from stockstream.history.transfer import ImportTicks
 from stockstream.history.upkeep import Retain
+from stockstream.quotes import Symbol
+from stockstream.statuses import ExchangeDay
 from stockstream.times import DAY_MS, HOUR_MS, MINUTE_MS, to_ms
 from tests.support.deep import DEEP
 from tests.support.gateway import DAY, batch
@@ -99,6 +102,22 @@ class Model:
             yield f"{symbol} {interval}: {[c.start for c in found]} for {sorted(wanted)}"
         for candle in found:
             yield from self._faults_of(candle, wanted[candle.start], interval)
+
+    def faults_of_spark(self, symbol: str, spark: Spark | None) -> Iterator[str]:
+        """What is wrong with the last prices of ten minutes each."""
+        wanted: dict[int, list[Tick]] = defaultdict(list)
+        for tick in self.ticks.values():
+            if tick.symbol == symbol:
+                wanted[tick.ts - tick.ts % BIN_MS].append(tick)
+        closes = [] if spark is None else spark.closes
+        first = 0 if spark is None else spark.first
+        found = {first + n * BIN_MS: c for n, c in enumerate(closes) if c is not None}
+        if sorted(found) != sorted(wanted):
+            yield f"{symbol}: bins {sorted(found)} for {sorted(wanted)}"
+        for start, ticks in wanted.items():
+            last = max(t.ts for t in ticks)
+            if found.get(start) not in {t.price for t in ticks if t.ts == last}:
+                yield f"{symbol}: {found.get(start)} at {start} of {ticks}"
 
     def _faults_of(self, candle: Candle, ticks: list[Tick], interval: str) -> Iterator[str]:
         length = INTERVALS[interval]
@@ -243,7 +262,11 @@ class Machine:
             await self._ask(Rebuild(tick.ts // HOUR_MS))
 
     async def _check(self, *intervals: str) -> None:
+        whole = Wanted(ExchangeDay("UTC", DAY - 16 * DAY_MS, self._now + DAY_MS), None)
+        sparks = await self._ask(FetchSparks({Symbol(symbol): whole for symbol in SYMBOLS}))
         for symbol in SYMBOLS:
+            faults = list(self._model.faults_of_spark(symbol, sparks.get(symbol)))
+            assert not faults, "\n".join(faults)
             for interval in intervals:
                 asked = FetchCandles(symbol, interval, DAY - 16 * DAY_MS, self._now + DAY_MS, 5_000)
                 found = await self._ask(asked)

@@ -79,6 +79,7 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /api/v1/history/<symbol>": HISTORY,
     "GET /api/v1/ticks/<symbol>": HISTORY,
     "GET /api/v1/indicators/<symbol>": HISTORY,
+    "GET /api/v1/sparks": HISTORY,
     "GET /api/v1/alerts/mail": ROWS,
     "POST /api/v1/alerts/mail": ROWS,
     "DELETE /api/v1/alerts/mail/<row:number>": ROWS,

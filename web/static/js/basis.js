@@ -53,21 +53,23 @@ export function since({ basis, baseAt, dayZone }) {
 /**
  * @param {string} zone an IANA name
  * @param {number} ms
- * @returns {string} "09:30 in New York", "14:02 UTC"
+ * @param {boolean} [named] whether the day is
+ * @returns {string} "09:30 in New York", "14:02 UTC"; "Mon 09:30 in New York"
  */
-function timeIn(zone, ms) {
-  if (zone === "UTC") return `${new Date(ms).toISOString().slice(11, 16)}\u00a0UTC`;
-  let format = clocks.get(zone);
+export function timeIn(zone, ms, named = false) {
+  if (zone === "UTC") return `${named ? `${new Date(ms).toUTCString().slice(0, 3)} ` : ""}${new Date(ms).toISOString().slice(11, 16)}\u00a0UTC`;
+  const key = named ? `${zone} named` : zone;
+  let format = clocks.get(key);
   if (format === undefined) {
     try {
-      format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+      format = new Intl.DateTimeFormat("en-GB", { timeZone: zone, weekday: named ? "short" : undefined, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     } catch {
       // A zone that this browser has not heard of.
-      return timeIn("UTC", ms);
+      return timeIn("UTC", ms, named);
     }
-    clocks.set(zone, format);
+    clocks.set(key, format);
   }
-  return `${format.format(ms)} in ${zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", "\u00a0")}`;
+  return `${format.format(ms).replace(",", "")} in ${zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", "\u00a0")}`;
 }
 
 /**

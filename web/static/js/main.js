@@ -17,17 +17,19 @@ import { ListSharing } from "./list-sharing.js";
 import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
-import { started } from "./page.js";
+import { clock, started } from "./page.js";
 import { POSITION_COLUMNS, positionColumns } from "./position-columns.js";
 import { PositionDialog } from "./position-dialog.js";
 import { PositionSums } from "./position-sums.js";
 import { ownColumns, toldColumns } from "./quote-columns.js";
+import { ask } from "./rows-api.js";
 import { takeRow } from "./row-memory.js";
 import { nextSorting, sorted, sortingNow } from "./sort.js";
 import { COLUMNS_KEY, COMPACT_KEY, Memory, SECTIONS_KEY, SORTING_KEY, WATCHLIST_KEY, readSorting } from "./storage.js";
 import { SymbolField } from "./symbol-field.js";
 import { bindChoice } from "./theme.js";
 import { UndoToast } from "./toast.js";
+import { TrendFeed } from "./trend-feed.js";
 import { Watchlist } from "./watchlist.js";
 
 /** @typedef {import("./live-page.js").View} View */
@@ -49,6 +51,7 @@ let sorting = readSorting(memory.load(SORTING_KEY));
 const page = new LivePage({
   onOpen: () => {
     known.load();
+    trends.connected();
     lists.load();
     void alerts.load();
   },
@@ -81,6 +84,7 @@ const page = new LivePage({
   paint,
   everySecond: () => {
     seconds += 1;
+    void trends.look();
     if (seconds % RULES_SECONDS === 0) {
       alerts.lookForTrouble();
       if (alerts.hasTrouble) known.load();
@@ -130,6 +134,16 @@ const watchlist = new Watchlist({
   onRemoveSection: (name) => arranging.remove(name),
   onPainted: () => setText(summary, summarise()),
   onLeave: () => field.focus(),
+});
+
+const trends = new TrendFeed({
+  ask: (path) => ask((url, options) => fetch(url, options), "GET", path),
+  store,
+  clock,
+  random: Math.random,
+  wanted: () => (!columns.isShown("trend") ? [] : sortingNow(sorting, columns)?.column === "trend" ? store.symbols : watchlist.near),
+  isSeen: () => !document.hidden && watchlist.hasTrends,
+  onTold: (symbols) => watchlist.changed(symbols),
 });
 
 const menu = new ColumnsMenu({

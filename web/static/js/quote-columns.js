@@ -27,10 +27,7 @@ export function ownColumns(store) {
       title: "Trend",
       shown: "yes",
       descending: true,
-      sortKey: (_, entry) => {
-        const [first] = entry?.trend.values ?? [];
-        return first === undefined ? null : /** @type {number} */ (entry?.trend.values.at(-1)) / first;
-      },
+      sortKey: (_, entry) => entry?.trend.rise ?? null,
     },
     {
       id: "age",

@@ -214,9 +214,9 @@ export class Row {
     if (!this.#showsTrend || quote === null || trend.revision === this.#trendRevision || now - this.#trendPaintedAt < TREND_SPACING_MS) return;
     this.#trendRevision = trend.revision;
     this.#trendPaintedAt = now;
-    const { points, baseAt, direction } = sparkline(trend.values, quote.base, decimals);
-    this.#trendLine.setAttribute("points", points);
-    this.#trend.dataset.direction = direction;
+    const { points, baseAt, direction } = sparkline(trend.course(now).values, quote.base, decimals);
+    setAttribute(this.#trendLine, "points", points);
+    if (this.#trend.dataset.direction !== direction) this.#trend.dataset.direction = direction;
     setAttribute(this.#trendBase, "y1", String(baseAt ?? -10));
     setAttribute(this.#trendBase, "y2", String(baseAt ?? -10));
     setAttribute(this.#trendBase, "visibility", baseAt === null ? "hidden" : null);
@@ -225,11 +225,14 @@ export class Row {
   /**
    * The trend in words. Once a second at most: who hears the page reads one row at a time.
    * @param {Readonly<Entry>} entry
+   * @param {number} now ms, of the page's own clock
    */
-  speakTrend({ trend, decimals }) {
+  speakTrend({ trend, decimals }, now) {
     if (!this.#showsTrend || trend.revision === this.#trendSpoken) return;
     this.#trendSpoken = trend.revision;
-    setAttribute(this.#trend, "aria-label", courseOf(trend.values, (value) => price(value, decimals)));
+    const words = courseOf(trend.course(now), (value) => price(value, decimals));
+    setAttribute(this.#trend, "aria-label", words);
+    setAttribute(this.#parts.trend, "title", words);
   }
 
   /** @param {Standing} standing */

@@ -4,6 +4,7 @@
  */
 import { decimalsFor } from "./format.js";
 import { isSymbol } from "./symbols.js";
+import { Trend } from "./trend.js";
 import { compareVersions } from "./versions.js";
 
 /** @typedef {import("./protocol.js").PriceUpdate} PriceUpdate */
@@ -15,19 +16,8 @@ import { compareVersions } from "./versions.js";
 /** What one connection may subscribe to (W10). */
 export const MAX_SYMBOLS = 1000;
 
-/** Points a sparkline draws. */
-export const TREND_POINTS = 90;
-
-/** Points of a trend are at least this far apart: newer prices inside it move the last point. Under the
- * jitter of the fastest usual fetch, so that each of those is a point. */
-const TREND_SPACING_MS = 400;
-
-/**
- * @typedef {object} Trend
- * @property {number[]} values oldest first, at most TREND_POINTS
- * @property {number} revision goes up with every change
- * @property {number} lastPointAt ms, when the newest point was begun
- */
+/** The price before the first one that came is so much older in its trend. */
+const BEFORE_MS = 1_000;
 
 /**
  * A quote with its times on the page's own monotonic clock.
@@ -170,8 +160,9 @@ export class Store {
       if (confirmed !== null && entry.quote.state === "live") this.#untold.add(quote.symbol);
       entry.rejected = entry.refusal = null;
       entry.decimals = decimalsFor(quote.price, quote.base, entry.decimals);
-      if (first && quote.previous !== null) extendTrend(entry.trend, quote.previous, at.now - TREND_SPACING_MS);
-      if (order > 0) extendTrend(entry.trend, quote.price, at.now);
+      // Before it: at the same time, the one would take the place of the other.
+      if (first && quote.previous !== null) entry.trend.see(quote.previous, at.now - BEFORE_MS);
+      if (order > 0) entry.trend.add(quote.price, at.now, quote.timestamp);
       changed.push(quote.symbol);
     }
     return changed;
@@ -194,7 +185,7 @@ export class Store {
       entry.rejected = entry.refusal = null;
       if (order > 0) {
         entry.decimals = decimalsFor(price.price, entry.quote.base, entry.decimals);
-        extendTrend(entry.trend, price.price, at.now);
+        entry.trend.add(price.price, at.now, price.timestamp);
       }
       changed.push(price.symbol);
     }
@@ -319,22 +310,5 @@ function moved(quote, { confirmed, state, reason, day, ...fields }, at) {
 
 /** @returns {Entry} */
 function newEntry() {
-  return { quote: null, trend: { values: [], revision: 0, lastPointAt: -Infinity }, decimals: 2, rejected: null, refusal: null };
-}
-
-/**
- * @param {Trend} trend
- * @param {number} value
- * @param {number} now
- */
-function extendTrend(trend, value, now) {
-  const { values } = trend;
-  if (now - trend.lastPointAt < TREND_SPACING_MS) {
-    values[values.length - 1] = value;
-  } else {
-    values.push(value);
-    if (values.length > TREND_POINTS) values.shift();
-    trend.lastPointAt = now;
-  }
-  trend.revision += 1;
+  return { quote: null, trend: new Trend(), decimals: 2, rejected: null, refusal: null };
 }

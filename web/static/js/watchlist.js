@@ -84,6 +84,16 @@ export class Watchlist {
     options.columns.onChanged((symbols) => this.changed(symbols));
   }
 
+  /** The symbols of the rows on the screen or near it. */
+  get near() {
+    return [...this.#blocks.near()].map((row) => row.symbol);
+  }
+
+  /** Whether trends are seen at all: on a narrow screen, compact rows have none. */
+  get hasTrends() {
+    return this.#table.querySelector("tbody .c-trend")?.checkVisibility() ?? false;
+  }
+
   /** Whether moving rows now would pull one away from under a pointer or the keyboard. */
   get busy() {
     return this.#table.matches(":hover, :focus-within");
@@ -257,7 +267,7 @@ export class Watchlist {
       const entry = this.#options.store.entry(row.symbol);
       if (entry === undefined) continue;
       row.paintTrend(entry, now);
-      row.speakTrend(entry);
+      row.speakTrend(entry, now);
     }
   }
 

@@ -122,10 +122,23 @@ group("sparkline", () => {
     assert.equal(sparkline([5, 5.004], 5, 2).direction, "flat");
   });
 
+  it("is spaced by time: over a stretch without a price it goes straight", () => {
+    assert.equal(sparkline([1, NaN, NaN, 3, 2], null, 2).points, "0,26 75,2 100,14");
+  });
+
   it("is told in words to who does not see it", () => {
     const shown = (value) => value.toFixed(2);
-    assert.equal(courseOf([], shown), "no prices yet");
-    assert.equal(courseOf([5], shown), "one price, 5.00");
-    assert.equal(courseOf([3, 9, 1, 4], shown), "from 3.00 to 4.00, lowest 1.00, highest 9.00");
+    const said = (values, since = null) => courseOf({ values, since }, shown);
+    assert.equal(said([]), "no prices yet");
+    assert.equal(said([5]), "one price, 5.00");
+    const range = "from 3.00 to 4.00, lowest 1.00, highest 9.00";
+    assert.equal(said([3, 9, NaN, 1, 4]), range);
+    assert.equal(said([3, 9, 1, 4], { ago: 36_000 }), `${range}, in the last minute`);
+    assert.equal(said([3, 9, 1, 4], { ago: 150_000 }), `${range}, in the last 3 minutes`);
+    const at = Date.parse("2026-11-30T14:30:00Z");
+    assert.equal(said([3, 9, 1, 4], { zone: "America/New_York", at }), `${range}, since Mon 09:30 in New\u00a0York`);
+    assert.equal(said([3, 9, 1, 4], { zone: "UTC", at }), `${range}, since Mon 14:30\u00a0UTC`);
+    assert.equal(said([3, 9, 1, 4], { zone: "Mars/Olympus", at }), `${range}, since Mon 14:30\u00a0UTC`);
   });
+
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, it } from "node:test";
 
-import { MAX_SYMBOLS, Store, TREND_POINTS } from "../../../../web/static/js/store.js";
+import { MAX_SYMBOLS, Store } from "../../../../web/static/js/store.js";
+import { TREND_POINTS } from "../../../../web/static/js/trend.js";
 import { EPOCH, at, price, quote } from "./support.mjs";
 
 let store;

@@ -137,13 +137,22 @@ class TopOfBook(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: int | None = None
 
 
+class Flow(NamedTuple):
+    """The `volume` of all trades of a symbol that one connection has told `since` then: when it
+    told the first, in milliseconds since 1970.
+    """
+
+    since: int
+    volume: float
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """One symbol's price as a provider told it, valid in itself but not yet accepted.
 
     ``price`` is finite and above zero, and so are the day's ``open`` and ``previous_close``.
     ``timestamp`` is the provider's or exchange's time of the price, in milliseconds since 1970,
     UTC. What the provider did not tell is None. A price that is ``delayed`` is so by
-    ``delayed_seconds``, where that is known.
+    ``delayed_seconds``, where that is known. A provider that tells each trade has a ``flow``.
     """
 
     symbol: Symbol
@@ -159,6 +168,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     name: str | None = None
     figures: DayFigures | None = None
     top: TopOfBook | None = None
+    flow: Flow | None = None
 
     def quoted(self, version: Version, received: int) -> Quote:
         """The accepted quote: this observation, with its version and the time it was fetched."""

@@ -53,11 +53,12 @@ class MarketSession(NamedTuple):
 
 class Traded(NamedTuple):
     """The `volume` that was traded since the price before, as far as it is known: what the day's
-    volume, `counted` so far, has grown by.
+    volume, `counted` so far, has grown by, or that of the `Flow` that began at `since`.
     """
 
     volume: float | None
     counted: float
+    since: int = 0
 
 
 class QuoteRow(msgspec.Struct, frozen=True, gc=False):

@@ -1,7 +1,8 @@
-"""What was traded between two prices: the difference of the day's volume told with them. Pure.
+"""What was traded between two prices: the difference of the volumes told with them. Pure.
 
-A volume of the last 24 hours falls as well as it rises, so its difference says nothing. The first
-volume that a node, a claim or a source tells is of what was traded before: it counts nothing.
+It is the volume of the day, or of all trades that a connection has told. A volume of the last 24
+hours falls as well as it rises, so its difference says nothing. The first volume that a node, a
+claim or a source tells is of what was traded before: it counts nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _BEGINS_ANEW = 0.5
 
 def first_told(seen: Observation) -> Traded | None:
     """What the first price of a symbol tells: from there on it is counted."""
+    flow = seen.flow
+    if flow is not None:
+        return Traded(None, flow.volume, flow.since)
     volume = _told(seen)
     return None if volume is None else Traded(None, volume)
 
@@ -37,10 +41,12 @@ def traded_since(
     a new day, has begun anew.
     """
     known, volume = row.traded, _told(seen)
+    if known is None or row.source != source or row.quote.version.epoch != epoch:
+        return first_told(seen)
+    if known.since or seen.flow is not None:
+        return _flowed(known, seen)
     if volume is None:
         return None
-    if known is None or row.source != source or row.quote.version.epoch != epoch:
-        return Traded(None, volume)
     counted = known.counted
     if volume == 0.0 and same_day:  # as some write that they do not know
         return Traded(None, counted)
@@ -49,6 +55,19 @@ def traded_since(
     if same_day and volume > counted * _BEGINS_ANEW:
         return Traded(0.0, counted)
     return Traded(volume, volume)
+
+
+def _flowed(known: Traded, seen: Observation) -> Traded:
+    """What a connection told since then. What is asked for beside it counts nothing; of another
+    connection, all that it has told was not counted yet.
+    """
+    flow = seen.flow
+    if flow is None:
+        return Traded(None, known.counted, known.since)
+    if flow.since == known.since:
+        more = max(0.0, round(flow.volume - known.counted, _DIGITS))
+        return Traded(more, max(flow.volume, known.counted), flow.since)
+    return Traded(flow.volume if flow.since > known.since > 0 else None, flow.volume, flow.since)
 
 
 def _told(seen: Observation) -> float | None:

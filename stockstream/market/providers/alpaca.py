@@ -133,11 +133,15 @@ class AlpacaCodec(Conversation):
     def _trade(self, item: Fields, taken: Taken) -> None:
         name = text(item.get("S"), "S")
         symbol = self.symbol(name)
-        if symbol is None or not _moves_the_price(item):
+        if symbol is None:
+            return
+        flow = self.flow(name, item.get("s"), taken)
+        if not _moves_the_price(item):
             return
         last, at = price(item.get("p"), name), iso(item.get("t"), name)
-        self._last[name] = _observed(self._feed, symbol, last, at)
-        taken.price(self._last[name])
+        seen = msgspec.structs.replace(_observed(self._feed, symbol, last, at), flow=flow)
+        self._last[name] = seen
+        taken.price(seen)
 
     def _status(self, item: Fields, taken: Taken) -> None:
         """A halt, or its end: told with the last price, as of its own time."""

@@ -9,9 +9,12 @@ that does not come within `ANSWER_SECONDS` ends the connection: the provider has
 from __future__ import annotations
 
 import abc
+import math
 from typing import TYPE_CHECKING
 
+from stockstream.market.optional_fields import read_number
 from stockstream.market.providers.frames import (
+    OPTIONAL_FIELD,
     UNASKED_SYMBOL,
     Fields,
     Taken,
@@ -20,6 +23,7 @@ from stockstream.market.providers.frames import (
     fields,
 )
 from stockstream.market.providers.push import Ready, Refused, Subscribed, Trouble, Turn
+from stockstream.quotes import Flow
 from stockstream.refusals import INVALID_SYMBOL
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ class Conversation(abc.ABC):
         self._refused: set[str] = set()
         self._unwritable: set[Symbol] = set()
         self._left: dict[str, None] = {}
+        self._flows: dict[str, Flow] = {}
         self._waits_since: float | None = None
         self._now = 0.0
         self.wall = 0
@@ -197,6 +202,21 @@ class Conversation(abc.ABC):
             raise Unreadable(UNASKED_SYMBOL, f"a price of {name[:32]!r}, which was not asked for")
         return symbol
 
+    def flow(self, name: str, size: object, taken: Taken) -> Flow | None:
+        """What was traded of it on this connection, with a trade of this size; None where no size
+        was told yet. A bad one is left out and counted.
+        """
+        flow = self._flows.get(name)
+        if size is None:
+            return flow
+        number = read_number(size)
+        if number is None or not 0.0 <= number < math.inf:
+            taken.left_out(Unreadable(OPTIONAL_FIELD, f"the size of a trade of {name}"))
+            return flow
+        flow = Flow(*(self.wall, number) if flow is None else (flow.since, flow.volume + number))
+        self._flows[name] = flow
+        return flow
+
     def each(
         self, items: Iterable[object], read: Callable[[Fields, Taken], None], taken: Taken
     ) -> None:
@@ -223,6 +243,7 @@ class Conversation(abc.ABC):
         for name in names:
             self._asked.pop(name, None)
             self._held.discard(name)
+            self._flows.pop(name, None)
             self._left[name] = None
         while len(self._left) > _REMEMBERED:
             del self._left[next(iter(self._left))]

@@ -100,7 +100,8 @@ class FinnhubCodec(Conversation):
         symbol = self.symbol(name)
         if symbol is not None:
             last, at = price(item.get("p"), name), since_1970(item.get("t"), name)
-            taken.price(Observation(symbol, last, at, *market_of(symbol)))
+            flow = self.flow(name, item.get("v"), taken)
+            taken.price(Observation(symbol, last, at, *market_of(symbol), flow=flow))
 
     def _error(self, error: Fields, taken: Taken) -> None:
         words = said(error.get("msg")) or ""

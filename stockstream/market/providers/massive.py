@@ -119,6 +119,7 @@ class MassiveCodec(Conversation):
             return
         if name not in self._held:
             self.acknowledge([name], taken)
+        flow = self.flow(name, item.get("s"), taken)
         if not _moves_the_price(item):
             return
         last, at = price(item.get("p"), name), since_1970(item.get("t"), name)
@@ -126,7 +127,8 @@ class MassiveCodec(Conversation):
         if reported is not None:
             # A trade off the exchanges may be reported late, and is of the time of its report.
             at = min(at, since_1970(reported, name))
-        taken.price(_observed(self._feed, symbol, last, at))
+        seen = _observed(self._feed, symbol, last, at)
+        taken.price(msgspec.structs.replace(seen, flow=flow))
 
     def _status(self, item: Fields, taken: Taken) -> None:
         words = said(item.get("message")) or ""

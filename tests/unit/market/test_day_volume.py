@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stockstream.market.acceptance import accept
 from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading
-from stockstream.quotes import DayFigures, Observation, Symbol
+from stockstream.quotes import DayFigures, Flow, Observation, Symbol
 from stockstream.statuses import QuoteRow
 
 AAPL = Symbol("AAPL")
@@ -34,12 +34,13 @@ class Told:
         epoch: int = 1,
         rolling: bool = False,
         after: int = 1_000,
+        flow: Flow | None = None,
     ) -> float | None:
         """What was traded since the price before."""
         self.at += after
         self.price += 0.01
         figures = None if volume is None else DayFigures(volume=volume, rolling=rolling)
-        seen = Observation(AAPL, self.price, self.at, "NASDAQ", "USD", figures=figures)
+        seen = Observation(AAPL, self.price, self.at, "NASDAQ", "USD", figures=figures, flow=flow)
         observed = Observed(source, (seen,), Reading(self.at, self.at), 0)
         (row,) = accept(observed, self.rows, epoch=epoch).rows
         self.rows[AAPL] = row
@@ -108,6 +109,32 @@ def test_with_a_new_day_it_begins_anew() -> None:
     assert told(650) == 150
     assert told(100, after=DAY) == 100
     assert told(0.0, after=DAY) == 0
+
+
+def test_trades_that_a_connection_tells_are_counted_whatever_is_left_out_of_them() -> None:
+    """Also over midnight, and with a volume of the day that is asked for beside them."""
+    told = Told()
+    assert told(None, flow=Flow(5, 100.0)) is None
+    assert told(None, flow=Flow(5, 103.0)) == 3
+    assert told(9_000_000.0) is None
+    assert told(None) is None
+    assert told(None, flow=Flow(5, 110.5)) == 7.5
+    assert told(None, flow=Flow(5, 111.5), after=DAY) == 1
+    assert told(None, flow=Flow(5, 111.0)) == 0
+    assert told(None, flow=Flow(5, 112.0)) == 0.5
+
+
+def test_what_another_connection_has_told_counts_from_its_first_trade() -> None:
+    """Nothing of it was counted; of one from before, or of another source, nobody can tell."""
+    told = Told()
+    told(None, flow=Flow(5, 100.0))
+    assert told(None, flow=Flow(9, 4.0)) == 4
+    assert told(None, flow=Flow(9, 5.0)) == 1
+    assert told(None, flow=Flow(5, 101.0)) is None
+    assert told(None, flow=Flow(11, 7.0), source="eu") is None
+    told = Told()
+    told(1_000.0)
+    assert told(None, flow=Flow(5, 100.0)) is None
 
 
 def test_parts_of_a_share_have_no_noise() -> None:

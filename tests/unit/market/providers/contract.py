@@ -3,7 +3,10 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from mockserver.incoming import Request
 from mockserver.server import BUNDLED_TAPES
@@ -30,6 +33,16 @@ BEGIN = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
 SEED = 20261130
 STEP = 0.05
 NOBODY = Symbol("NO-SUCH")
+
+
+def without_flows(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Without what was traded, which grows with each trade that is told, new or not."""
+    return tuple(
+        Prices(tuple(msgspec.structs.replace(one, flow=None) for one in event.observations))
+        if isinstance(event, Prices)
+        else event
+        for event in events
+    )
 
 
 class Line:

@@ -17,6 +17,7 @@ from stockstream.market.providers.push import (
     Unread,
 )
 from stockstream.quotes import DayFigures, Observation, Symbol, TradingSession
+from tests.unit.market.providers.contract import without_flows
 
 WALL = 1_764_460_800_000
 AT = 1_614_009_104_208
@@ -46,7 +47,7 @@ class Talk:
         self.turn = self.codec.received('[{"T":"success","msg":"authenticated"}]', 0.1, WALL)
 
     def hear(self, *messages: object) -> tuple[Event, ...]:
-        return self.codec.received(json.dumps(messages), 0.2, WALL).events
+        return without_flows(self.codec.received(json.dumps(messages), 0.2, WALL).events)
 
     def state(self, *trades: str) -> tuple[Event, ...]:
         """The answer to a question: all that is subscribed to."""

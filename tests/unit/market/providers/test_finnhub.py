@@ -17,6 +17,7 @@ from stockstream.market.providers.push import (
     Trouble,
 )
 from stockstream.quotes import DayFigures, Observation, Symbol
+from tests.unit.market.providers.contract import without_flows
 
 WALL = 1_764_460_800_000
 AAPL, BTC, EUR = Symbol("AAPL"), Symbol("BINANCE:BTCUSDT"), Symbol("OANDA:EUR_USD")
@@ -50,7 +51,7 @@ def test_each_symbol_is_asked_for_by_itself_and_trades_are_prices_in_their_order
         Observation(AAPL, 122.05, at - 195, "US", "USD"),
     )
     heard = Subscribed(frozenset({AAPL, BTC, EUR}))
-    assert codec.received(TRADES, 0.2, WALL).events == (heard, Prices(told))
+    assert without_flows(codec.received(TRADES, 0.2, WALL).events) == (heard, Prices(told))
     assert codec.received('{"type":"ping"}', 0.3, WALL).events == ()
 
 
@@ -105,7 +106,9 @@ def test_a_currency_is_told_where_the_symbol_has_it(
 ) -> None:
     """And none is guessed."""
     trade = {"type": "trade", "data": [{"p": 1.5, "s": symbol, "t": WALL, "v": 1}]}
-    (_, prices) = opened(Symbol(symbol)).received(json.dumps(trade), 0.1, WALL).events
+    (_, prices) = without_flows(
+        opened(Symbol(symbol)).received(json.dumps(trade), 0.1, WALL).events
+    )
     assert prices == Prices((Observation(Symbol(symbol), 1.5, WALL, exchange, currency),))
 
 

@@ -17,6 +17,7 @@ from stockstream.market.providers.push import (
     Unread,
 )
 from stockstream.quotes import Observation, Symbol
+from tests.unit.market.providers.contract import without_flows
 
 WALL = 1_764_460_800_000
 AT = 1_651_684_192_462
@@ -52,7 +53,7 @@ class Talk:
         return self.codec.received(json.dumps(words), 0.1, WALL).frames
 
     def hear(self, *messages: object) -> tuple[Event, ...]:
-        return self.codec.received(json.dumps(messages), 0.2, WALL).events
+        return without_flows(self.codec.received(json.dumps(messages), 0.2, WALL).events)
 
     def acknowledge(self, name: str) -> tuple[Event, ...]:
         return self.hear(

@@ -68,6 +68,7 @@ from web.shared_page import shared_page
 from web.sized_request import sized_request
 from web.users.access import install as install_users
 from web.users.account import account
+from web.users.account_mail import account_mail
 from web.users.account_tokens import account_tokens
 from web.users.gate import install as install_admin
 from web.users.login import login
@@ -174,7 +175,7 @@ def create_app(
     app.jinja_env.globals["mails"] = links is not None
     for pages_of in (
         *_doors(parts),
-        *([] if links is None else [mail_pages(parts, links)]),
+        *([] if links is None else [mail_pages(parts, links), account_mail(parts)]),
         account(parts),
         account_tokens(parts),
         people(parts),

@@ -60,6 +60,10 @@ def door(
         "OIDC_CLIENT_SECRET": "of-no-matter-there",
         "OIDC_NAME": "Example",
         "OIDC_ROLES": "sre=operator",
+        # Nobody listens there: what waits to be mailed waits.
+        "SMTP_URL": "smtp://127.0.0.1:1",
+        "MAIL_FROM": "alerts@example.com",
+        "PUBLIC_URL": "https://stocks.example",
     }
     server = Server(tmp_path_factory.mktemp("door"), FAST | own | {"CHAOS_ENABLED": "true"})
     hashed = PasswordHasher(time_cost=1, memory_cost=8_192, parallelism=1).hash(PASSWORD)
@@ -126,6 +130,37 @@ def test_a_login_by_keyboard_leads_to_the_page_that_was_asked_for(
     page.get_by_role("link", name="Change the password").click()
     expect_accessible(page)
     expect_no_sideways_scroll(Dashboard(page))
+
+
+def test_mail_addresses_are_asked_and_removed_without_scripts(
+    person: Callable[..., Page], database: str
+) -> None:
+    """Each with how it stands and since when; what cannot be asked is told."""
+    page = person("otto", "/account", java_script_enabled=False, viewport=NARROW)
+    lines = page.get_by_test_id("mail").get_by_role("listitem")
+    expect(lines).to_have_text("There is none.")
+    page.get_by_label("Another address").fill("me@localhost")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Not done: “me@localhost”")
+    expect(page.get_by_label("Another address")).to_have_value("me@localhost")
+    page.get_by_label("Another address").fill(
+        "otto.with.a.long.name.and.more@departments.example.org"
+    )
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Press the link in it")
+    expect(lines).to_contain_text(re.compile(r"not confirmed yet; asked \d+ \w+ 20\d\d"))
+    page.get_by_role("button", name="Ask again otto").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Press the link in it")
+    expect_no_sideways_scroll(Dashboard(page))
+    psql(database, "UPDATE mail_addresses SET confirmed_at = now()")
+    page.reload()
+    expect(lines).to_contain_text("confirmed")
+    expect(page.get_by_role("button", name="Ask again")).to_have_count(0)
+    page.get_by_role("button", name="Remove otto").press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("nothing is mailed there any more")
+    expect(lines).to_have_text("There is none.")
+    told = psql(database, "SELECT action FROM audit WHERE what = 'mail_addresses' ORDER BY id")
+    assert told.split() == ["create", "change", "delete"]
 
 
 def test_a_token_is_made_shown_once_and_revoked_without_scripts(

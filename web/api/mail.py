@@ -16,6 +16,7 @@ from stockstream.alerts.mail.address_rows import (
     MailAddress,
 )
 from stockstream.alerts.mail.addresses import LONGEST_ADDRESS, WrongAddress, read_address
+from stockstream.quotes import iso_utc
 from web.answers import json_answer
 from web.api.bodies import InvalidFieldError, read_body
 from web.api.errors import MOVE_ERRORS, NEW_ERRORS, READ_ERRORS
@@ -32,11 +33,14 @@ NO_MAIL = "this server sends no mail: its operator has not set SMTP_URL"
 
 
 class AddressItem(msgspec.Struct, frozen=True):
-    """An address; alerts go there once it is `confirmed`, and no more once it is `stopped`."""
+    """An address; alerts go there once it is `confirmed`, and no more once it is `stopped`. It is
+    so `since` that time; of one that is `asked`, that is the last question.
+    """
 
     id: int
     address: str
     state: AddressState
+    since: str
 
 
 class AddressesAnswer(msgspec.Struct, frozen=True):
@@ -72,7 +76,10 @@ def mail_api(parts: Parts) -> Blueprint:
     @blueprint.post("")
     @documented(AddressItem, body=AddressGiven, errors=NEW_ERRORS, user=True)
     async def ask() -> Response:
-        """Have an address asked whether alerts may come; it has to confirm by a link."""
+        """Have an address asked whether alerts may come; it has to confirm by a link.
+
+        One that has not confirmed is asked again, three times a day at most.
+        """
         given = await read_body(AddressGiven)
         try:
             address = read_address(given.address)
@@ -95,4 +102,4 @@ def mail_api(parts: Parts) -> Blueprint:
 
 
 def _item(address: MailAddress) -> AddressItem:
-    return AddressItem(address.id, address.address, address.state)
+    return AddressItem(address.id, address.address, address.state, iso_utc(address.since))

@@ -8,7 +8,8 @@ import structlog
 from quart import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from stockstream.users.accounts import SetPassword
+from stockstream.alerts.mail.address_rows import MOST_ADDRESSES, FetchAddresses
+from stockstream.users.accounts import SetPassword, owner_of
 from stockstream.users.api_tokens import new_key
 from stockstream.users.passwords import BadPassword, check_password
 from stockstream.users.roles import SCOPES
@@ -135,6 +136,7 @@ async def account_page(
     of_account = ListTokens(credential.account_id, living=True)
     tokens = (await ask_database(parts.database, of_account)).value
     may_give = SCOPES[credential.role]
+    addresses = FetchAddresses(owner_of(credential.account_id))
     return await render_template(
         "account.html",
         name=credential.account_name,
@@ -147,13 +149,16 @@ async def account_page(
         told_agent=told_agent,
         done=None if request.method == "POST" else request.args.get("done"),
         refusal=refusal,
+        addresses=(await ask_database(parts.database, addresses)).value,
+        most_addresses=MOST_ADDRESSES,
+        given_address="" if given is None else given.get("address", ""),
         tokens=tokens,
         scopes={one.value: told for one, told in TOLD_SCOPES.items() if one in may_give},
         token_key=new_key(),
         longest_name=LONGEST_NAME,
         most_days=int(MOST_DAYS),
         given_name="" if given is None else given.get("name", ""),
-        given_days=int(USUAL_DAYS) if given is None else given.get("days", ""),
+        given_days=int(USUAL_DAYS) if given is None else given.get("days", int(USUAL_DAYS)),
         given_scopes=() if given is None else given.getlist("scope"),
     )
 

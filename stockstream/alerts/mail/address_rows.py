@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 
 from stockstream.database.query import Purpose, Query
+from stockstream.times import to_ms
+from stockstream.users import audit
+from stockstream.users.audit import Action
 from stockstream.users.rows import RowRefusal
 
 if TYPE_CHECKING:
@@ -26,7 +29,8 @@ QUESTIONS_A_DAY = 3
 QUESTIONS_AN_HOUR = 300
 """In all: who has many users, and writes to many, is stopped here."""
 
-_SELECT = "SELECT id, address, confirmed_at, stopped_at FROM mail_addresses "
+_COLUMNS = "id, owner, address, created_at, confirmed_at, stopped_at"
+_SELECT = f"SELECT {_COLUMNS} FROM mail_addresses "  # noqa: S608 - here and below: columns of ours
 _ALL = _SELECT + "WHERE owner = $1 AND deleted_at IS NULL ORDER BY address"
 _SAME = _SELECT + "WHERE owner = $1 AND address = $2 AND deleted_at IS NULL"
 _ONE = _SELECT + "WHERE id = $1 AND deleted_at IS NULL"
@@ -42,26 +46,26 @@ SELECT count(*) FROM (
     SELECT FROM mail_deliveries
     WHERE alert_id IS NULL AND created_at > now() - interval '1 hour' LIMIT $1) found
 """
-_ASK = """
+_ASK = f"""
 INSERT INTO mail_addresses (owner, address) VALUES ($1, $2)
 ON CONFLICT (owner, address)
-DO UPDATE SET confirmed_at = NULL, stopped_at = NULL, deleted_at = NULL
-RETURNING id, address, confirmed_at, stopped_at
-"""
+DO UPDATE SET created_at = now(), confirmed_at = NULL, stopped_at = NULL, deleted_at = NULL
+RETURNING {_COLUMNS}
+"""  # noqa: S608
 _QUESTION = "INSERT INTO mail_deliveries (address_id) VALUES ($1)"
-_CONFIRM = """
-UPDATE mail_addresses SET confirmed_at = coalesce(confirmed_at, now())
-WHERE id = $1 AND deleted_at IS NULL AND stopped_at IS NULL
-RETURNING owner
-"""
-_STOP = """
+_CONFIRM = f"""
+UPDATE mail_addresses SET confirmed_at = now()
+WHERE id = $1 AND deleted_at IS NULL AND stopped_at IS NULL AND confirmed_at IS NULL
+RETURNING {_COLUMNS}
+"""  # noqa: S608
+_STOP = f"""
 UPDATE mail_addresses SET stopped_at = now(), confirmed_at = NULL
-WHERE id = ANY($1) AND stopped_at IS NULL RETURNING owner
-"""
-_FORGET = """
+WHERE id = ANY($1) AND stopped_at IS NULL RETURNING {_COLUMNS}
+"""  # noqa: S608
+_FORGET = f"""
 UPDATE mail_addresses SET deleted_at = now(), confirmed_at = NULL
-WHERE id = $1 AND owner = $2 AND deleted_at IS NULL RETURNING id
-"""
+WHERE id = $1 AND owner = $2 AND deleted_at IS NULL RETURNING {_COLUMNS}
+"""  # noqa: S608
 _GIVE_UP = """
 UPDATE mail_deliveries SET state = 'dead', reason = $2, ended_at = now(), claimed_by = NULL
 WHERE address_id = ANY($1) AND state = 'pending'
@@ -93,11 +97,14 @@ class AddressState(StrEnum):
 
 
 class MailAddress(msgspec.Struct, frozen=True):
-    """An address of a user."""
+    """An address of a user; `since` when it is in this state, in ms: asked for the last time,
+    confirmed, or stopped.
+    """
 
     id: int
     address: str
     state: AddressState
+    since: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +152,12 @@ class AskAddress(Query[MailAddress | RowRefusal]):
             refusal = await self._refusal(connection, known=row is not None)
             if refusal is not None:
                 return refusal
+            before = None if row is None else _read(row)
             row = await connection.fetchrow(_ASK, self.owner, self.address)
             assert row is not None  # noqa: S101 - it returns what it has written
             await connection.execute(_QUESTION, row["id"])
-            return _read(row)
+            action = Action.CREATE if before is None else Action.CHANGE
+            return await _audited(connection, row, action, before)
 
     async def _refusal(self, connection: Connection, *, known: bool) -> RowRefusal | None:
         if not known and await connection.fetchval(_HAS, self.owner) >= MOST_ADDRESSES:
@@ -173,11 +182,13 @@ class ForgetAddress(Query[int | RowRefusal]):
     async def run(self, connection: Connection) -> int | RowRefusal:
         """Do it; what waits is given up."""
         async with connection.transaction():
-            found: int | None = await connection.fetchval(_FORGET, self.number, self.owner)
-            if found is None:
+            before = await connection.fetchrow(_ONE, self.number)
+            row = await connection.fetchrow(_FORGET, self.number, self.owner)
+            if row is None or before is None:
                 return MISSING
-            await connection.execute(_GIVE_UP, [found], "the address was removed")
-            return found
+            await connection.execute(_GIVE_UP, [self.number], "the address was removed")
+            await _audited(connection, row, Action.DELETE, _read(before))
+            return self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +199,16 @@ class ConfirmAddress(Query[str | None]):
     purpose: ClassVar[Purpose] = Purpose.ROWS
 
     async def run(self, connection: Connection) -> str | None:
-        """Do it."""
-        owner: str | None = await connection.fetchval(_CONFIRM, self.number)
-        return owner
+        """Do it; may come twice."""
+        async with connection.transaction():
+            before = await connection.fetchrow(_ONE, self.number)
+            if before is None or before["stopped_at"] is not None:
+                return None
+            row = await connection.fetchrow(_CONFIRM, self.number)
+            if row is not None:
+                await _audited(connection, row, Action.CHANGE, _read(before))
+            owner: str = before["owner"]
+            return owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +229,35 @@ class StopAddress(Query[list[str]]):
                 await connection.execute(_REFUSE, self.number)
                 numbers = [row["id"] for row in await connection.fetch(_SAME_ADDRESS, self.number)]
             stopped = await connection.fetch(_STOP, numbers)
+            for row in stopped:
+                await _audited(connection, row, Action.CHANGE)
             await connection.execute(_GIVE_UP, numbers, "who reads it wants no more")
             return [row["owner"] for row in stopped]
 
 
+async def _audited(
+    connection: Connection, row: Row, action: Action, before: MailAddress | None = None
+) -> MailAddress:
+    """The row as it is now. Its entry is of its user, also where who reads the mail has done it:
+    what they may do is no more than a word on that user's rows.
+    """
+    after = _read(row)
+    await audit.write(
+        connection,
+        row["owner"],
+        "mail_addresses",
+        after.id,
+        action,
+        before=before,
+        after=None if action is Action.DELETE else after,
+    )
+    return after
+
+
 def _read(row: Row) -> MailAddress:
-    state = AddressState.ASKED if row["confirmed_at"] is None else AddressState.CONFIRMED
+    state, since = AddressState.ASKED, row["created_at"]
     if row["stopped_at"] is not None:
-        state = AddressState.STOPPED
-    return MailAddress(row["id"], row["address"], state)
+        state, since = AddressState.STOPPED, row["stopped_at"]
+    elif row["confirmed_at"] is not None:
+        state, since = AddressState.CONFIRMED, row["confirmed_at"]
+    return MailAddress(row["id"], row["address"], state, to_ms(since))

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from tests.integration.delivery.upstream import PriceApi
 
 MAIL = "/api/v1/alerts/mail"
+AUDITED = """
+SELECT action, before ->> 'state', after ->> 'state' FROM audit
+WHERE what = 'mail_addresses' ORDER BY id
+"""
 QUEUE = "/admin/api/mail"
 ME, MASKED = "me@example.org", "m…@example.org"
 BASE = "https://stocks.example"
@@ -105,6 +109,12 @@ async def test_alerts_go_to_an_address_once_it_has_confirmed_and_until_it_stops(
                 assert one_click.status_code == 200
             states = (await me.http.get(MAIL)).json()["addresses"]
             assert [one["state"] for one in states] == ["stopped"]
+            assert states[0]["since"] > asked.json()["since"] > "2026"
+            assert await me.select(AUDITED) == [
+                ("create", None, "asked"),
+                ("change", "asked", "confirmed"),
+                ("change", None, "stopped"),
+            ]
             await me.price(AAPL=90.0)
             await me.price(AAPL=103.0)
             assert (await me.until_fired(3))[-1]["mail"] is None
@@ -233,6 +243,7 @@ async def test_addresses_are_asked_seldom_and_never_again_where_one_said_so(
             number = (await me.http.get(MAIL)).json()["addresses"][0]["id"]
             assert (await me.http.delete(f"{MAIL}/{number}")).status_code == 204
             assert len((await me.http.get(MAIL)).json()["addresses"]) == 4
+            assert (await me.select(AUDITED))[-1] == ("delete", "asked", None)
 
 
 async def test_without_a_server_nothing_is_promised(price_api: PriceApi, database_url: str) -> None:

@@ -62,6 +62,8 @@ NEEDS: Mapping[str, Scope | str | None] = {
     "GET /account/password": LOGIN,
     "POST /account/password": LOGIN,
     "POST /account/sessions/end": LOGIN,
+    "POST /account/mail": OWN_LOGIN_BY_FORM,
+    "POST /account/mail/remove": OWN_LOGIN_BY_FORM,
     "POST /account/tokens": OWN_LOGIN_BY_FORM,
     "POST /account/tokens/revoke": OWN_LOGIN_BY_FORM,
     "GET /admin/users": PEOPLE,

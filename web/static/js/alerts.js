@@ -7,6 +7,7 @@ import { AlertForm } from "./alert-form.js";
 import { AlertNotices } from "./alert-notices.js";
 import { AlertReach } from "./alert-reach.js";
 import { DeletedRows } from "./deleted-rows.js";
+import { MailAddresses } from "./mail-addresses.js";
 import { must, setText } from "./dom.js";
 import { FollowUp } from "./follow-up.js";
 import { clock } from "./page.js";
@@ -48,6 +49,8 @@ export class Alerts {
   #posting = new FollowUp({ clock, look: () => this.#notices.refresh(), isWanted: () => this.#isPosting() });
   /** How the addresses stand that are mailed to: "asked", "confirmed", "stopped". @type {Map<string, string>} */
   #addresses = new Map();
+  /** Where the server sends mail. @type {MailAddresses | null} */
+  #mail = null;
   /** Rules were made or removed here so many times. */
   #changes = 0;
   #list = must(document, "#rules", HTMLUListElement);
@@ -75,6 +78,8 @@ export class Alerts {
       say: (kind, text) => this.#form.say(kind, text),
     });
     new AlertReach(this.#notices.desktop, options.announce);
+    const mail = document.querySelector("details#mail-addresses");
+    if (mail instanceof HTMLDetailsElement) this.#mail = new MailAddresses(mail, () => void this.#readRules(), options.announce);
     this.#list.addEventListener("click", (event) => {
       const button = event.target instanceof Element ? event.target.closest("button") : null;
       const rule = this.#rules.find((known) => String(known.id) === button?.dataset.rule);
@@ -118,6 +123,7 @@ export class Alerts {
     if (answer.ok) {
       this.#rules = itemsIn(answer.body, "rules").map(readRule).filter((rule) => rule !== null);
       if (this.#rules.some(({ mail }) => mail !== null)) await this.#readAddresses();
+      this.#mail?.changed();
       this.#paint();
     }
     return answer;
@@ -133,6 +139,7 @@ export class Alerts {
     const made = await makeRule(wanted, this.#form);
     if (made === null) return;
     if (made.rule.mail !== null) await this.#readAddresses();
+    this.#mail?.changed();
     this.#put(made.rule);
     this.#form.made(made.rule, made.more);
   }

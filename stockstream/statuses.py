@@ -215,11 +215,15 @@ class FeedStatus(msgspec.Struct, frozen=True):
 
 
 class SeenTrouble(msgspec.Struct, frozen=True):
-    """A trouble of a feed, as it was seen last. `said` are the upstream's own words, masked."""
+    """A trouble of a feed, as it was seen last. `said` are the upstream's own words, masked.
+
+    `correlation` is that of the line in the log: of the first one since it was over.
+    """
 
     at: Moment
     detail: str
     said: str | None = None
+    correlation: str | None = None
 
 
 class FeedFigures(msgspec.Struct, frozen=True):
@@ -740,7 +744,8 @@ class JobStatus(msgspec.Struct, frozen=True):
     `place` is the actor that runs it. `outcome` is `ok`, `failed` or `waits` (it had reason to do
     nothing) and `note` what was done, or why not; empty before the first run. `running_on` names
     the node that runs it now. `failing` is why it has failed for so long that somebody should
-    look; `overdue_seconds` is how late it is.
+    look; `overdue_seconds` is how late it is. `correlation` is that of the lines in this node's log
+    of the last run that was here.
     """
 
     name: str
@@ -759,6 +764,7 @@ class JobStatus(msgspec.Struct, frozen=True):
     failures: int = 0
     failing: str | None = None
     overdue_seconds: float = 0.0
+    correlation: str | None = None
 
 
 class DrainStatus(msgspec.Struct, frozen=True):

@@ -78,6 +78,7 @@ class Cell:
         "asked",
         "at_end",
         "calls",
+        "crashed_at",
         "durations",
         "generation",
         "handled",
@@ -124,6 +125,8 @@ class Cell:
         self.reason: ExitReason | None = None
         self.ignored = False
         self.asked = False
+        self.crashed_at: str | None = None
+        """The correlation of the message that it crashed at; a task of its own is at none."""
         """Whether its supervisor has asked it to stop, and so limits the time it takes."""
         self.was_up = False
         self.calls: set[PendingCall] = set()
@@ -233,6 +236,8 @@ class Cell:
         """Settle everything that others wait for, without a pause in between."""
         self.state = State.ENDED
         self.reason = reason
+        if isinstance(reason, Crash) and not self.actor_type.owns_tasks:
+            self.crashed_at = correlation_id.get()
         self.system.ended(self)
         for action in self.at_end:
             action()

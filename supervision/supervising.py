@@ -19,6 +19,7 @@ from .children import (
     Retry,
     WhichChildren,
 )
+from .context import correlation_id
 from .errors import AlreadyStarted, SpecError, StartTimeout
 from .events import (
     AutoShutdownTriggered,
@@ -338,7 +339,12 @@ class Supervising(Actor):
 
     def _report(self, cell: Cell, decision: Decision) -> None:
         assert cell.reason is not None  # noqa: S101 - reported because it ended
-        self.system.emit(Exited(cell.path, cell.generation, cell.reason, decision))
+        # Told where the message is known that an actor crashed at: what hears of it can say so.
+        before = correlation_id.set(cell.crashed_at)
+        try:
+            self.system.emit(Exited(cell.path, cell.generation, cell.reason, decision))
+        finally:
+            correlation_id.reset(before)
         cell.forget_error()
 
 

@@ -37,7 +37,8 @@ SELECT count(*), min(waiting_since)
 FROM (SELECT waiting_since FROM webhook_deliveries WHERE state = 'pending' LIMIT $1) q
 """
 _DEAD = """
-SELECT d.alert_id, d.receiver, d.attempts, d.last_status, d.reason, d.ended_at, a.symbol
+SELECT d.alert_id, d.receiver, d.attempts, d.last_status, d.reason, d.ended_at, a.symbol,
+    concat_ws('-', a.rule_id, a.epoch, a.seq) AS correlation
 FROM (SELECT * FROM webhook_deliveries ORDER BY alert_id DESC LIMIT $1) d
 JOIN alerts a ON a.id = d.alert_id
 WHERE d.state = 'dead' ORDER BY d.alert_id DESC LIMIT $2
@@ -58,7 +59,9 @@ class Receiver(msgspec.Struct, frozen=True):
 
 
 class DeadCall(msgspec.Struct, frozen=True):
-    """A call that was given up, and why."""
+    """A call that was given up, and why. `correlation` is that of its lines in the log, which is
+    the alert's public id.
+    """
 
     alert: int
     receiver: str
@@ -67,6 +70,7 @@ class DeadCall(msgspec.Struct, frozen=True):
     status: int | None
     reason: str | None
     ended_at: int | None
+    correlation: str
 
 
 class CallQueue(msgspec.Struct, frozen=True):
@@ -112,6 +116,7 @@ class FetchCallQueue(Query[CallQueue]):
                     row["last_status"],
                     row["reason"],
                     _ms(row["ended_at"]),
+                    row["correlation"],
                 )
                 for row in dead
             ],

@@ -261,6 +261,13 @@ class Webhooks(Actor):
             self._taken.append(Taken(call, outcome.status))
         else:
             self._failed.append(self._fail(call, outcome, outcome.reason))
+            if call.attempts == 0 or outcome.final:  # of each call one line or two, not a hundred
+                _log.info(
+                    "a webhook was not taken",
+                    receiver=call.line.receiver,
+                    reason=outcome.reason,
+                    final=outcome.final,
+                )
         line, shares = call.line, self._shares
         self._stood[line] = shares.failures(line), shares.rests_until(line)
         self._wake()

@@ -23,7 +23,8 @@ from stockstream.jobs.rows import LEASE_SECONDS, ClaimJob, EndJob, FetchJob, Job
 from stockstream.jobs.timing import Past, Timing
 from stockstream.pauses import Pauses
 from stockstream.statuses import JobStatus
-from supervision import Actor, Backoff, CallError, Request, handles
+from stockstream.times import now_ms
+from supervision import Actor, Backoff, CallError, Request, correlation_id, handles
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -216,6 +217,15 @@ class Job(Actor):
 
     async def _do(self, row: JobRow) -> None:
         begun = trio.current_time()
+        run = f"job-{self._spec.name}-{now_ms()}"
+        before = correlation_id.set(run)
+        try:
+            self._put(correlation=run)
+            await self._do_now(row, begun)
+        finally:
+            correlation_id.reset(before)
+
+    async def _do_now(self, row: JobRow, begun: float) -> None:
         self._timing.started(begun)
         self._running = True
         self._put_row(row, None, 0.0, running_on=self._runner.node)

@@ -36,6 +36,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `down_ms` is how long the path had no actor, for a start after an exit. `more` counts events
     like this one that came too fast for lines of their own, since the last line of the kind.
+    `correlation` is the id of what it came of, as lines of the log have it.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     down_ms: float | None = None
     detail: str | None = None
     more: int = 0
+    correlation: str | None = None
 
 
 class CrashEntry(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ class CrashEntry(msgspec.Struct, frozen=True):
     reason: str
     decision: str
     trace: str | None
+    correlation: str | None = None
 
 
 class RestartEntry(msgspec.Struct, frozen=True):

@@ -52,6 +52,7 @@ from supervision import (
     TaskFailed,
     TerminateFailed,
     UnhandledMessage,
+    correlation_id,
     is_clean,
 )
 
@@ -215,6 +216,7 @@ class EventLog:
                 _shortened(str(reason)),
                 decision,
                 trace,
+                _correlation(),
             )
         )
 
@@ -261,7 +263,19 @@ class EventLog:
         self.last += 1
         at = self._wall_clock_ms()
         self._entries.append(
-            Entry(self.last, at, kind, path, generation, reason, decision, down_ms, detail, more)
+            Entry(
+                self.last,
+                at,
+                kind,
+                path,
+                generation,
+                reason,
+                decision,
+                down_ms,
+                detail,
+                more,
+                None if more else _correlation(),
+            )
         )
         if self._changed is not None:
             self._changed.set()
@@ -280,6 +294,12 @@ class EventLog:
         while self._restarted and self._restarted[0] < oldest:
             self._restarted.popleft()
             self._restarts.popleft()
+
+
+def _correlation() -> str | None:
+    """Of what an event came of: it is told where that is done, or by a message that came of it."""
+    current = correlation_id.get()  # traced, it is of a class that says more
+    return None if current is None else str(current)
 
 
 _ALWAYS = frozenset({EntryKind.STARTED, EntryKind.EXITED, EntryKind.START_FAILED})

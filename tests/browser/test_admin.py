@@ -598,6 +598,34 @@ def test_without_fault_injection_nothing_can_be_broken(
     expect(me.page.get_by_test_id("vital-process")).to_contain_text("MB")
 
 
+def test_an_event_leads_to_its_lines_in_the_log(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """By the id of the request; a line's own id leads there, too, and the address may be sent."""
+    me = operate(operated.url)
+    me.open()
+    answer = httpx.post(
+        f"{operated.url}/admin/api/actions/restart",
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        json={"path": "pubsub", "reason": "to see its lines"},
+        timeout=WAIT_SECONDS,
+    )
+    correlation = answer.headers["X-Request-Id"]
+    event = me.page.get_by_test_id("events").locator("li").filter(has_text="to see its lines")
+    event.get_by_role("link", name="Lines in the log: pubsub").click()
+    expect(me.page).to_have_url(f"{operated.url}/admin#log?correlation={correlation}")
+    field = me.page.get_by_label("Correlation id")
+    expect(field).to_have_value(correlation)
+    lines = me.page.get_by_test_id("log-lines").locator("li")
+    expect(lines).to_have_count(1)
+    expect(lines).to_contain_text("action.restart")
+    field.fill("")
+    expect(me.page).to_have_url(f"{operated.url}/admin#log")
+    lines.filter(has_text=correlation).get_by_role("link", name=correlation).first.click()
+    expect(field).to_have_value(correlation)
+    expect(lines).to_have_count(1)
+
+
 def test_a_hidden_tab_asks_for_nothing(
     operated: Server, operate: Callable[..., Operations]
 ) -> None:

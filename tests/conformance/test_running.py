@@ -18,6 +18,7 @@ from supervision import (
     ChildSpec,
     Conflate,
     CrashLog,
+    Exited,
     MailboxPolicy,
     Request,
     Restart,
@@ -295,6 +296,32 @@ async def test_r62_a_message_carries_its_senders_correlation_id(start):
     await trio.sleep(2)
     correlation_id.set("other")
     assert await tree["a"].call(Trace()) == ["other", "note", "other", "note"]
+
+
+@pytest.mark.proves("R62")
+async def test_r62_a_crash_is_told_with_the_correlation_of_its_message(start):
+    """Whoever hears of it knows what request it came of; the next life belongs to none."""
+    told = []
+
+    class Fragile(Actor):
+        async def init(self) -> None:
+            told.append(("init", correlation_id.get()))
+
+        @handles(Note)
+        def _note(self, message: Note) -> None:
+            raise Boom(message.text)
+
+    tree = await start([ChildSpec("a", Fragile)])
+    tree.system.subscribe(
+        lambda event: (
+            told.append(("exited", correlation_id.get())) if isinstance(event, Exited) else None
+        )
+    )
+    before = correlation_id.set("r1")
+    tree["a"].cast(Note("x"))
+    correlation_id.reset(before)
+    await trio.testing.wait_all_tasks_blocked()
+    assert told == [("init", None), ("exited", "r1"), ("init", None)]
 
 
 @pytest.mark.proves("R62")

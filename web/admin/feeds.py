@@ -39,12 +39,15 @@ class LastBody(msgspec.Struct, frozen=True):
 
 
 class LastTrouble(msgspec.Struct, frozen=True):
-    """What went wrong last; `said` are the provider's own words."""
+    """What went wrong last; `said` are the provider's own words. `correlation` is that of the line
+    in the log.
+    """
 
     at: str
     kind: str
     detail: str
     said: str | None
+    correlation: str | None
 
 
 class LineDocument(msgspec.Struct, frozen=True):
@@ -160,7 +163,7 @@ def _trouble(figures: FeedFigures | None) -> LastTrouble | None:
     if figures is None or not figures.seen:
         return None
     kind, last = max(figures.seen.items(), key=lambda pair: pair[1].at)
-    return LastTrouble(iso_utc(tell(last.at)), kind, last.detail, last.said)
+    return LastTrouble(iso_utc(tell(last.at)), kind, last.detail, last.said, last.correlation)
 
 
 def _body(row: FetchFigures | None) -> LastBody | None:

@@ -33,7 +33,10 @@ LONGEST_SEARCH = 64
 
 
 class RefusedKind(msgspec.Struct, frozen=True):
-    """A kind of trouble of an upstream: how often, when last, and the last one in words."""
+    """A kind of trouble of an upstream: how often, when last, and the last one in words.
+
+    `correlation` is that of its line in the log, which has the first one since it was over.
+    """
 
     upstream: str
     kind: str
@@ -41,6 +44,7 @@ class RefusedKind(msgspec.Struct, frozen=True):
     at: str | None
     example: str | None
     said: str | None
+    correlation: str | None = None
 
 
 class RefusedSymbol(msgspec.Struct, frozen=True):
@@ -123,6 +127,7 @@ def _kinds(tables: Tables) -> list[RefusedKind]:
             None if last is None else iso_utc(tell(last.at)),
             None if last is None else last.detail,
             None if last is None else last.said,
+            None if last is None else last.correlation,
         )
         for _, name, kind, times, last in rows
     ]

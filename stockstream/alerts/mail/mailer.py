@@ -163,6 +163,8 @@ class Mailer(Actor):
                 failed = LetterFailed(letter.row, sent.code, sent.reason, pause, sent.final)
                 self._failed.append(failed)
                 said = unnamed(sent.reason, letter.address)
+                if letter.attempts == 0 or sent.final:
+                    _note_refusal(letter, said, final=sent.final)
         self._note_trouble(handed, said)
         if handed.trouble is None:
             return 0.0 if len(due) == AT_ONCE else settings.look
@@ -219,6 +221,13 @@ class Mailer(Actor):
         self._statuses.put(self._status)
         if dead:
             _log.warning("letters are given up", letters=dead, last_reason=failed[-1].reason)
+
+
+def _note_refusal(letter: Letter, said: str, *, final: bool) -> None:
+    """Log that one was not taken, with the alert's id as that of a webhook has it."""
+    id_ = f"letter-{letter.row}" if letter.stored is None else letter.stored.alert.id
+    domain = letter.address.rpartition("@")[2]
+    _log.info("a letter was not taken", correlation_id=id_, domain=domain, reason=said, final=final)
 
 
 def _jittered(seconds: float) -> float:

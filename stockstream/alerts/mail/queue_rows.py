@@ -48,6 +48,8 @@ END
 """
 _DEAD = f"""
 SELECT d.id, m.address, a.symbol, d.attempts, d.last_status, d.reason, d.ended_at,
+    CASE WHEN a.id IS NULL THEN 'letter-' || d.id
+        ELSE concat_ws('-', a.rule_id, a.epoch, a.seq) END AS correlation,
     {_BARRED} AS barred
 FROM (SELECT * FROM mail_deliveries ORDER BY id DESC LIMIT $1) d
 JOIN mail_addresses m ON m.id = d.address_id LEFT JOIN alerts a ON a.id = d.alert_id
@@ -88,7 +90,8 @@ class WaitingDomain(msgspec.Struct, frozen=True):
 
 class DeadLetter(msgspec.Struct, frozen=True):
     """A letter that was given up, and why; without a symbol it asked whether alerts may come.
-    `barred` says why it cannot be sent again, None: it can.
+    `barred` says why it cannot be sent again, None: it can. `correlation` is that of its lines in
+    the log.
     """
 
     letter: int
@@ -99,6 +102,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str | None
     ended_at: int | None
     barred: str | None
+    correlation: str
 
 
 class LetterQueue(msgspec.Struct, frozen=True):
@@ -181,6 +185,7 @@ def _dead(row: Row) -> DeadLetter:
         None if row["reason"] is None else unnamed(row["reason"], row["address"]),
         _ms(row["ended_at"]),
         row["barred"],
+        row["correlation"],
     )
 
 

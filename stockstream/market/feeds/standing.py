@@ -14,6 +14,7 @@ from stockstream.market.troubles import Troubles
 from stockstream.statuses import FeedFigures, FeedStatus, SeenTrouble
 from stockstream.times import Moment
 from stockstream.upstreams import LONGEST_REASON, state_of
+from supervision import correlation_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,8 +61,13 @@ class Standing:
         `said` are the upstream's own words. They go into the log, and to operators: anybody may
         read the reason.
         """
-        self._seen[kind] = SeenTrouble(Moment.now(), detail, said)
-        if self._troubles.seen(kind, times):
+        before, news = self._seen.get(kind), self._troubles.seen(kind, times)
+        line = None if before is None else before.correlation
+        if news:
+            current = correlation_id.get()  # traced, it is of a class that says more
+            line = None if current is None else str(current)
+        self._seen[kind] = SeenTrouble(Moment.now(), detail, said, line)
+        if news:
             theirs = {} if said is None else {"server_said": said}
             self._log.warning("feed trouble", kind=kind, detail=detail, **theirs)
 

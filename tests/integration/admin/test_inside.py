@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import trio
 
 from stockstream.shown_settings import shown_settings
-from tests.integration.admin.operators import by_token
+from tests.integration.admin.operators import by_token, events
 from tests.integration.delivery.upstream import PriceApi, fed_by
+from tests.support.tree import running_tree
 
-if TYPE_CHECKING:
-    import trio
+
+async def test_what_happens_has_the_id_of_its_lines_in_the_log(database_url: str) -> None:
+    """What an operator asked for, by the request; a job's run, by an id of its own."""
+    async with (
+        running_tree(database_url=database_url) as tree,
+        by_token(tree) as program,
+        events(tree) as told,
+    ):
+        restart = {"path": "market/streamer"}
+        asked = await program.post("/admin/api/actions/restart", json=restart)
+        entry = await told.until(kind="operator", path="market/streamer")
+        assert entry["correlation"] == asked.headers["X-Request-Id"]
+        with trio.fail_after(20):
+            while (await program.post("/admin/api/jobs/purge/run")).status_code != 200:  # noqa: ASYNC110
+                await trio.sleep(0.05)
+            while (job := (await program.get("/admin/api/jobs/purge")).json())["outcome"] == "":  # noqa: ASYNC110
+                await trio.sleep(0.05)
+        assert job["correlation"].startswith("job-purge-")
 
 
 async def test_feeds_log_and_settings_are_told_without_secrets(nursery: trio.Nursery) -> None:
@@ -34,6 +51,9 @@ async def test_feeds_log_and_settings_are_told_without_secrets(nursery: trio.Nur
         assert feed["body"]["status"] == 200
         assert "AAPL" in feed["body"]["text"]
         assert feed["trouble"]["kind"] in {"body_no_quotes", "item_not_positive"}
+        assert feed["trouble"]["correlation"].startswith("api-")
+        (kind, *_) = (await program.get("/admin/api/items")).json()["kinds"]
+        assert kind["correlation"].startswith("api-")
         about = (await program.get("/admin/api/about")).json()
         assert about["schema"] is None
         shown = {one["name"]: one["value"] for one in about["settings"]}

@@ -72,17 +72,18 @@ export function oncePerFrame(paint) {
 /**
  * Names and values, in place of those that were there.
  * @param {Element} list a `dl`
- * @param {Iterable<readonly [name: string, value: string | null, tone?: string]>} facts null is left out
+ * @param {Iterable<readonly [name: string, value: string | null, tone?: string | undefined, after?: Node | null]>} facts null is left out
  */
 export function setFacts(list, facts) {
   list.replaceChildren();
-  for (const [name, value, tone] of facts) {
+  for (const [name, value, tone, after = null] of facts) {
     if (value === null) continue;
     const term = document.createElement("dt");
     const description = document.createElement("dd");
     term.textContent = name;
     description.textContent = value;
     if (tone !== undefined) description.dataset.tone = tone;
+    if (after !== null) description.append(" ", after);
     list.append(term, description);
   }
 }

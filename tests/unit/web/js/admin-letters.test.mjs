@@ -16,7 +16,7 @@ test("a domain whose letters were refused stands out", () => {
 });
 
 test("a dead letter can be sent again by who may, and never to who wants no more", () => {
-  const row = { letter: 7, receiver: "m…@example.org", symbol: "AAPL", attempts: 9, status: 550, reason: "550 nobody", ended_at: NOW - 5_000, barred: null };
+  const row = { letter: 7, receiver: "m…@example.org", symbol: "AAPL", attempts: 9, status: 550, reason: "550 nobody", ended_at: NOW - 5_000, barred: null, correlation: "letter-7" };
   const cells = deadLetterCells(row, NOW, true);
   assert.deepEqual(plain(cells), ["m…@example.org", "AAPL", "5 s ago", "9", "550 nobody", ""]);
   assert.equal(cells[5].buttons[0].value, "7");

@@ -12,10 +12,11 @@ test("a receiver in trouble stands out", () => {
 });
 
 test("a dead call can be posted again by who may", () => {
-  const row = { alert: 7, receiver: "h:443", symbol: "AAPL", attempts: 9, status: 500, reason: "given up", ended_at: NOW - 5_000 };
+  const row = { alert: 7, receiver: "h:443", symbol: "AAPL", attempts: 9, status: 500, reason: "given up", ended_at: NOW - 5_000, correlation: "3-1-9" };
   const cells = deadCells(row, NOW, true);
   assert.deepEqual(plain(cells), ["h:443", "AAPL", "5 s ago", "9", "status 500: given up", ""]);
   assert.equal(cells[5].buttons[0].value, "7");
+  assert.deepEqual(cells[4].lines, { correlation: "3-1-9", of: "AAPL to h:443" });
   assert.deepEqual(deadCells(row, NOW, false)[5].buttons, []);
 });
 

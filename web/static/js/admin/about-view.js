@@ -64,7 +64,7 @@ export class AboutView {
     try {
       const { entries, waiting } = await this.#options.audit();
       setText(note, waiting === 0 ? "" : `${waiting} wait to be stored.`);
-      fill(body, entries.map(({ at, who, action, target, outcome }) => [{ text: `${age(now - Date.parse(at))} ago`, title: at }, { text: who, header: true }, action, { text: target ?? "", kind: "example" }, { text: outcome, tone: outcome === "done" ? "plain" : "warn" }]));
+      fill(body, entries.map(({ at, who, action, target, outcome, correlation_id: correlation }) => [{ text: `${age(now - Date.parse(at))} ago`, title: at }, { text: who, header: true }, action, { text: target ?? "", kind: "example" }, { text: outcome, tone: outcome === "done" ? "plain" : "warn", lines: correlation === null ? null : { correlation, of: `${action} by ${who}` } }]));
     } catch (error) {
       setText(note, `Not read: ${error instanceof Error ? error.message : error}.`);
     }

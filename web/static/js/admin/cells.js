@@ -2,6 +2,7 @@
  * Rows of tables of text, made anew only when what they say has changed: a button that has the focus
  * stays where it is, and a text that is selected stays selected.
  */
+import { logLink } from "./log-link.js";
 
 /**
  * @typedef {object} Cell
@@ -11,6 +12,7 @@
  * @property {string} [tone]
  * @property {string} [href]
  * @property {boolean} [header] of its row
+ * @property {{correlation: string, of: string} | null} [lines] what has lines in the log
  * @property {{label: string, action: string, value: string, hint?: string}[]} [buttons] `data-action`, its `data-value`, and for whom it is
  */
 
@@ -43,7 +45,7 @@ function rowOf(cells) {
 }
 
 /** @param {Cell} cell */
-function cellOf({ text, kind, title, tone, href, header = false, buttons = [] }) {
+function cellOf({ text, kind, title, tone, href, header = false, lines = null, buttons = [] }) {
   const cell = document.createElement(header ? "th" : "td");
   if (header) cell.setAttribute("scope", "row");
   if (kind !== undefined) cell.className = kind;
@@ -56,6 +58,7 @@ function cellOf({ text, kind, title, tone, href, header = false, buttons = [] })
     link.textContent = text;
     cell.append(link);
   }
+  if (lines !== null) cell.append(text === "" ? "" : " ", logLink(lines.correlation, lines.of));
   for (const { label, action, value, hint } of buttons) {
     const button = document.createElement("button");
     button.type = "button";

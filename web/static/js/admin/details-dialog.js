@@ -13,13 +13,14 @@ export class DetailsDialog {
   #title = must(document, "#details-title", HTMLElement);
   #facts = must(this.#dialog, '[data-part="facts"]', HTMLElement);
   #trace = must(this.#dialog, '[data-part="trace"]', HTMLElement);
-  #path = "";
+  /** @type {import("./log-link.js").Wanted} */
+  #lines = {};
 
-  /** @param {(path: string) => void} onLines goes to what the log has of an actor */
+  /** @param {(wanted: import("./log-link.js").Wanted) => void} onLines goes to what the log has of it */
   constructor(onLines) {
     must(this.#dialog, '[data-part="lines"]', HTMLButtonElement).addEventListener("click", () => {
       this.#dialog.close();
-      onLines(this.#path);
+      onLines(this.#lines);
     });
   }
 
@@ -51,16 +52,18 @@ export class DetailsDialog {
       ["Generation", String(crash.generation)],
       ["Reason", crash.reason],
       ["Decision", crash.decision],
-    ]);
+      ["Came of", crash.correlation],
+    ], crash.correlation);
   }
 
   /**
    * @param {string} title
    * @param {string | null} trace
    * @param {[string, string | null][]} facts
+   * @param {string | null} [correlation] of what it came of
    */
-  #open(title, trace, facts) {
-    this.#path = title;
+  #open(title, trace, facts, correlation = null) {
+    this.#lines = correlation === null ? { search: title } : { correlation };
     setText(this.#title, title);
     setFacts(this.#facts, facts);
     this.#trace.hidden = trace === null;

@@ -2,6 +2,7 @@
  * The event log as it is written. Paused, the list stands still and says how much waits.
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
+import { logLink } from "./log-link.js";
 import { timeOfDay } from "./units.js";
 import { describe } from "./wording.js";
 
@@ -82,6 +83,7 @@ export class EventsView {
       const words = document.createElement("span");
       words.textContent = text;
       item.append(time, path, words);
+      if (entry.correlation !== undefined) item.append(" ", logLink(entry.correlation, `${entry.path} ${text}`));
       this.#sift(item);
       this.#list.prepend(item);
     }

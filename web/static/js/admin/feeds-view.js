@@ -4,11 +4,13 @@
 import { must, setFacts, setText } from "../dom.js";
 import { age } from "../format.js";
 import { fill } from "./cells.js";
+import { logLink } from "./log-link.js";
 import { bytes, count, duration } from "./units.js";
 
 /** @typedef {import("./types.js").FeedDetails} FeedDetails */
 /** @typedef {import("./cells.js").Cell} Cell */
 
+const TROUBLE = "Last trouble";
 const STATES = { live: "good", stale: "warn", down: "bad" };
 
 /**
@@ -30,7 +32,7 @@ export function describeFeedDetails(feed, now) {
     ["Age of prices, p50 / p95", young === null ? null : `at most ${duration(young * 1000)} / ${old === null ? "over an hour" : duration(old * 1000)}, by the provider’s time`],
     [pushed ? "Connections made" : "Fetches", how === "" ? "none yet" : how],
     ["Items", `${count(told)} told, ${count(newer)} of them ${pushed ? "for us" : "newer"}, ${count(refused)} refused`],
-    ["Last trouble", trouble === null ? "none" : `${ago(trouble.at, now)}, ${trouble.kind.replaceAll("_", " ")}: ${trouble.detail}${said}`],
+    [TROUBLE, trouble === null ? "none" : `${ago(trouble.at, now)}, ${trouble.kind.replaceAll("_", " ")}: ${trouble.detail}${said}`],
     ["Last answer", body === null ? (lines.length > 0 ? null : "none kept") : `${ago(body.at, now)}, status ${body.status}, ${bytes(body.size)}${body.content_type === "" ? "" : `, ${body.content_type}`}`],
   ];
 }
@@ -100,7 +102,10 @@ export class FeedsView {
     }
     for (const feed of feeds) {
       const panel = this.#shown.get(feed.name) ?? this.#made(feed.name);
-      setFacts(must(panel, "dl", HTMLElement), describeFeedDetails(feed, now));
+      const lines = feed.trouble?.correlation ?? null;
+      const link = lines === null ? null : logLink(lines, `the last trouble of ${feed.name}`);
+      const facts = describeFeedDetails(feed, now).map(([name, value, tone]) => /** @type {const} */ ([name, value, tone, name === TROUBLE ? link : null]));
+      setFacts(must(panel, "dl", HTMLElement), facts);
       const answer = must(panel, "details", HTMLDetailsElement);
       const last = lastOf(feed);
       answer.hidden = last === "";

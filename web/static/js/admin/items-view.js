@@ -19,7 +19,7 @@ const NOW_MS = 60_000;
  * @param {number} now the server's time, ms
  * @returns {(string | Cell)[]}
  */
-export function kindCells({ upstream, kind, times, at, example, said }, now) {
+export function kindCells({ upstream, kind, times, at, example, said, correlation }, now) {
   const since = at === null ? null : now - Date.parse(at);
   const words = [example ?? "", said === null ? "" : `they said: ${said}`].filter((part) => part !== "").join("; ");
   return [
@@ -27,7 +27,7 @@ export function kindCells({ upstream, kind, times, at, example, said }, now) {
     upstream,
     { text: count(times), kind: "num" },
     { text: since === null ? "–" : `${age(since)} ago`, kind: "num" },
-    { text: words, kind: "example" },
+    { text: words, kind: "example", lines: correlation === null ? null : { correlation, of: `${kind} of ${upstream}` } },
   ];
 }
 

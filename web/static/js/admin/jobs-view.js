@@ -3,6 +3,7 @@
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
 import { age } from "../format.js";
+import { logAddress } from "./log-link.js";
 import { duration } from "./units.js";
 
 /**
@@ -18,6 +19,7 @@ import { duration } from "./units.js";
  * @property {number | null} next_run
  * @property {string | null} running_on
  * @property {string | null} failing
+ * @property {string | null} correlation of its lines in the log of this node
  */
 
 /** As often as the jobs themselves look at what other nodes do. */
@@ -113,6 +115,12 @@ export class JobsView {
     setText(must(row, '[data-part="next"]', HTMLElement), next);
     const note = must(row, '[data-part="note"]', HTMLElement);
     const text = job.failing ?? (job.outcome === "ok" ? "" : job.note);
+    const lines = must(row, '[data-part="lines"]', HTMLAnchorElement);
+    lines.hidden = job.correlation === null;
+    if (job.correlation !== null) {
+      setAttribute(lines, "href", logAddress({ correlation: job.correlation }));
+      setAttribute(lines, "aria-label", `Lines in the log: the last run of ${job.name} here`);
+    }
     note.hidden = text === "";
     setText(note, text);
     must(row, "button", HTMLButtonElement).disabled = job.running_on !== null;

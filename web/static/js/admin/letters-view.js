@@ -33,7 +33,7 @@ export function domainCells({ domain, waiting, oldest, attempts, reason }, now) 
  * @param {boolean} maySend
  * @returns {(string | Cell)[]}
  */
-export function deadLetterCells({ letter, receiver, symbol, attempts, reason, ended_at: ended, barred }, now, maySend) {
+export function deadLetterCells({ letter, receiver, symbol, attempts, reason, ended_at: ended, barred, correlation }, now, maySend) {
   const about = symbol ?? "May alerts come?";
   const again = { label: "Send again", action: "send", value: String(letter), hint: `Send again: ${about} to ${receiver}` };
   return [
@@ -41,7 +41,7 @@ export function deadLetterCells({ letter, receiver, symbol, attempts, reason, en
     about,
     { text: ended === null ? "–" : `${age(now - ended)} ago`, kind: "num" },
     { text: String(attempts), kind: "num" },
-    { text: [reason, barred === null || barred === reason ? null : `not sent again: ${barred}`].filter((part) => part !== null).join("; "), kind: "example" },
+    { text: [reason, barred === null || barred === reason ? null : `not sent again: ${barred}`].filter((part) => part !== null).join("; "), kind: "example", lines: { correlation, of: `${about} to ${receiver}` } },
     { text: "", kind: "num", buttons: maySend && barred === null ? [again] : [] },
   ];
 }

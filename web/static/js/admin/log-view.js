@@ -3,11 +3,12 @@
  */
 import { must, setText } from "../dom.js";
 import { age } from "../format.js";
+import { logAddress } from "./log-link.js";
 import { timeOfDay } from "./units.js";
 
 /** @typedef {import("./types.js").LogLine} LogLine */
 /** @typedef {import("./types.js").LoggerRow} LoggerRow */
-/** @typedef {{correlation?: string, search?: string}} Wanted */
+/** @typedef {import("./log-link.js").Wanted} Wanted */
 
 /** @type {Record<string, string>} */
 const TONES = { warning: "warn", error: "bad", critical: "bad" };
@@ -44,26 +45,32 @@ export class LogView {
   /** @param {{lines: (query: string) => Promise<{lines: LogLine[], kept: number}>, loggers: () => Promise<{loggers: LoggerRow[]}>}} options */
   constructor(options) {
     this.#options = options;
-    const again = () => void this.#read().catch(() => {});
-    for (const field of [this.#search, this.#correlation, this.#level]) field.addEventListener("input", again);
-    this.#list.addEventListener("click", (event) => {
-      const button = event.target instanceof Element ? event.target.closest("button") : null;
-      if (button === null) return;
-      this.#correlation.value = button.textContent ?? "";
-      again();
-    });
+    for (const field of [this.#search, this.#correlation, this.#level]) {
+      field.addEventListener("input", () => {
+        // So that the address leads to what is seen; and a link that was followed leads there again.
+        history.replaceState(null, "", logAddress({ correlation: this.#correlation.value.trim(), search: this.#search.value.trim() }));
+        void this.#read().catch(() => {});
+      });
+    }
   }
 
   /**
    * Goes there.
    * @param {Wanted} wanted
    */
-  show({ correlation = "", search = "" }) {
-    this.#correlation.value = correlation;
-    this.#search.value = search;
+  show(wanted) {
+    location.hash = logAddress(wanted);
+  }
+
+  /**
+   * Filters by what the address asks for.
+   * @param {URLSearchParams} asked
+   */
+  take(asked) {
+    this.#correlation.value = asked.get("correlation") ?? "";
+    this.#search.value = asked.get("search") ?? "";
     this.#level.value = "debug";
     this.#pause.checked = false;
-    location.hash = "log";
   }
 
   async look() {
@@ -99,12 +106,12 @@ function lineItem(line) {
   words.textContent = text;
   item.append(time, part, words);
   if (line.correlation_id !== null) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "text-button";
-    button.textContent = line.correlation_id;
-    button.title = "Only lines of this";
-    item.append(button);
+    const link = document.createElement("a");
+    link.className = "lines";
+    link.href = logAddress({ correlation: line.correlation_id });
+    link.textContent = line.correlation_id;
+    link.title = "Only lines of this";
+    item.append(link);
   }
   if (line.trace != null) {
     const trace = document.createElement("pre");

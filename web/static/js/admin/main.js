@@ -61,7 +61,7 @@ const contact = new Contact(() => performance.now());
 const model = new TreeModel();
 const announcer = new Announcer(must(document, "#live", HTMLElement));
 const logView = new LogView({ lines: (query) => api.get(`log?${query}`), loggers: () => api.get("loggers") });
-const details = new DetailsDialog((path) => logView.show({ search: path }));
+const details = new DetailsDialog((wanted) => logView.show(wanted));
 const vitals = new Vitals();
 const verdictView = new VerdictView();
 const views = new Views(() => performance.now());
@@ -380,7 +380,7 @@ window.addEventListener("pagehide", () => stream.stop());
 
 views.add("connections", () => connectionsView.look(), 2_000);
 views.add("upstreams", () => feedsView.look(), 2_000);
-views.add("log", () => logView.look(), 2_000);
+views.add("log", () => logView.look(), 2_000, (asked) => logView.take(asked));
 views.add("figures", () => figuresView.look(), 20_000);
 views.add("webhooks", async () => void (await Promise.all([webhooksView.look(), lettersView.look()])), 5_000);
 views.add("settings", () => aboutView.look(), 30_000);

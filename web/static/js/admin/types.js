@@ -47,6 +47,7 @@
  * @property {number} [down_ms]
  * @property {string} [detail]
  * @property {number} [more]
+ * @property {string} [correlation] of its lines in the log
  *
  * @typedef {object} Crash
  * @property {number} number
@@ -56,6 +57,7 @@
  * @property {string} reason
  * @property {string} decision
  * @property {string | null} trace
+ * @property {string | null} correlation
  *
  * @typedef {object} RestartEntry
  * @property {number} number
@@ -177,7 +179,7 @@
  * @property {number} told
  * @property {number} newer
  * @property {number} refused
- * @property {{at: string, kind: string, detail: string, said: string | null} | null} trouble
+ * @property {{at: string, kind: string, detail: string, said: string | null, correlation: string | null} | null} trouble
  * @property {{at: string, status: number, size: number, content_type: string, text: string} | null} body
  * @property {{number: number, phase: string, since: string, symbols: number, failures: number, reason: string | null, tone: "good" | "warn" | "bad", opened: string | null, heard: string | null, priced: string | null, told: string | null, frame: string | null}[]} lines of one that is pushed to
  * @property {boolean} pushed
@@ -193,19 +195,19 @@
  * @typedef {{number: number, at: number, level: string, part: string, event: string, correlation_id: string | null, fields: Record<string, string>, trace: string | null}} LogLine
  * @typedef {{name: string, level: string, lent: {level: string, who: string, seconds_left: number} | null}} LoggerRow
  * @typedef {{node: string, version: string, commit: string, python: string, started: number, schema: string | null, settings: {name: string, group: string, value: string | number | boolean | string[] | null, source: string}[]}} About
- * @typedef {{at: string, who: string, action: string, target: string | null, outcome: string}} AuditLine
+ * @typedef {{at: string, who: string, action: string, target: string | null, outcome: string, correlation_id: string | null}} AuditLine
  *
  * @typedef {object} CallQueue times in ms since 1970
  * @property {number} waiting
  * @property {number | null} oldest
  * @property {{receiver: string, waiting: number, oldest: number | null, failures: number, reason: string | null}[]} receivers
- * @property {{alert: number, receiver: string, symbol: string, attempts: number, status: number | null, reason: string | null, ended_at: number | null}[]} dead
+ * @property {{alert: number, receiver: string, symbol: string, attempts: number, status: number | null, reason: string | null, ended_at: number | null, correlation: string}[]} dead
  *
  * @typedef {object} LetterQueue times in ms since 1970
  * @property {number} waiting
  * @property {number | null} oldest
  * @property {{domain: string, waiting: number, oldest: number, attempts: number, reason: string | null}[]} domains
- * @property {{letter: number, receiver: string, symbol: string | null, attempts: number, status: number | null, reason: string | null, ended_at: number | null, barred: string | null}[]} dead
+ * @property {{letter: number, receiver: string, symbol: string | null, attempts: number, status: number | null, reason: string | null, ended_at: number | null, barred: string | null, correlation: string}[]} dead
  *
  * @typedef {object} MailStatus counts of this process; times in ms since 1970
  * @property {number} delivered
@@ -227,7 +229,7 @@
  * @property {{started: number, ended: number | null, how: string | null}[]} runs
  *
  * @typedef {object} ItemsDocument times in ISO 8601
- * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null}[]} kinds
+ * @property {{upstream: string, kind: string, times: number, at: string | null, example: string | null, said: string | null, correlation: string | null}[]} kinds
  * @property {{upstream: string, symbol: string, reason: string, missing: boolean, stale: boolean, times: number, at: string | null, detail: string | null, confirmed: string | null}[]} symbols
  * @property {number} found
  *

@@ -4,7 +4,7 @@
  */
 import { setAttribute } from "../dom.js";
 
-/** @typedef {{element: HTMLElement, link: HTMLElement | null, look: () => Promise<void>, every: number, looked: number}} View */
+/** @typedef {{element: HTMLElement, link: HTMLElement | null, look: () => Promise<void>, every: number, looked: number, take: (asked: URLSearchParams) => void}} View */
 
 const FIRST = "now";
 
@@ -20,7 +20,7 @@ export class Views {
     for (const element of document.querySelectorAll(".view")) {
       if (!(element instanceof HTMLElement)) continue;
       const link = document.querySelector(`.views a[href="#${element.id}"]`);
-      this.#views.set(element.id, { element, link: link instanceof HTMLElement ? link : null, look: async () => {}, every: Infinity, looked: -Infinity });
+      this.#views.set(element.id, { element, link: link instanceof HTMLElement ? link : null, look: async () => {}, every: Infinity, looked: -Infinity, take: () => {} });
     }
     window.addEventListener("hashchange", () => void this.#go());
   }
@@ -29,12 +29,14 @@ export class Views {
    * @param {string} id of the view
    * @param {() => Promise<void>} look asks the server, and paints
    * @param {number} every ms, while it is shown
+   * @param {(asked: URLSearchParams) => void} [take] what the address asks of it, after a `?`
    */
-  add(id, look, every) {
+  add(id, look, every, take = () => {}) {
     const view = this.#views.get(id);
     if (view === undefined) return; // who is logged in may not see it
     view.look = look;
     view.every = every;
+    view.take = take;
   }
 
   /** Shows what the address names; when all are added. */
@@ -63,14 +65,14 @@ export class Views {
 
   /** @returns {string} */
   #named() {
-    const target = document.getElementById(location.hash.slice(1));
+    const target = document.getElementById(partOf(location.hash));
     const view = target?.closest(".view")?.id;
     return view !== undefined && this.#views.has(view) ? view : FIRST;
   }
 
   async #go() {
     this.#show(this.#named());
-    const target = document.getElementById(location.hash.slice(1));
+    const target = document.getElementById(partOf(location.hash));
     if (target === null) return;
     // It was hidden when the browser looked for it.
     target.scrollIntoView({ block: "start" });
@@ -87,9 +89,28 @@ export class Views {
   #show(id) {
     this.#shown = id;
     this.soon();
+    const asked = askedOf(location.hash);
+    if (asked !== null) this.#views.get(id)?.take(asked);
     for (const [name, { element, link }] of this.#views) {
       element.hidden = name !== id;
       if (link !== null) setAttribute(link, "aria-current", name === id ? "page" : null);
     }
   }
+}
+
+/**
+ * @param {string} hash
+ * @returns {string} the id of what it names
+ */
+export function partOf(hash) {
+  return hash.slice(1).split("?", 1)[0] ?? "";
+}
+
+/**
+ * @param {string} hash
+ * @returns {URLSearchParams | null} what it asks of that; null when nothing
+ */
+export function askedOf(hash) {
+  const at = hash.indexOf("?");
+  return at < 0 ? null : new URLSearchParams(hash.slice(at));
 }

@@ -32,13 +32,13 @@ export function receiverCells({ receiver, waiting, oldest, failures, reason }, n
  * @param {boolean} mayPost
  * @returns {(string | Cell)[]}
  */
-export function deadCells({ alert, receiver, symbol, attempts, status, reason, ended_at: ended }, now, mayPost) {
+export function deadCells({ alert, receiver, symbol, attempts, status, reason, ended_at: ended, correlation }, now, mayPost) {
   return [
     { text: receiver, header: true },
     symbol,
     { text: ended === null ? "–" : `${age(now - ended)} ago`, kind: "num" },
     { text: String(attempts), kind: "num" },
-    { text: [status === null ? "" : `status ${status}`, reason ?? ""].filter((part) => part !== "").join(": "), kind: "example" },
+    { text: [status === null ? "" : `status ${status}`, reason ?? ""].filter((part) => part !== "").join(": "), kind: "example", lines: { correlation, of: `${symbol} to ${receiver}` } },
     { text: "", kind: "num", buttons: mayPost ? [{ label: "Post again", action: "post", value: String(alert), hint: `Post again: ${symbol} to ${receiver}` }] : [] },
   ];
 }

@@ -19,7 +19,7 @@ from stockstream.history.progress import Progress, progress
 from stockstream.history.recorder import Recorder, RecorderSettings
 from stockstream.history.recording import TickBatch
 from stockstream.quotes import Quote, Symbol, Version
-from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus
+from stockstream.statuses import DatabaseStatus, QuoteRow, RecorderStatus, Traded
 from stockstream.tables import OUTBOX_ROWS, Outbox, Tables
 from stockstream.times import Moment, now_ms
 from supervision import Actor, ChildSpec, Request, Slot, System, handles, supervisor
@@ -44,11 +44,13 @@ def tick(
     ts: int | None = None,
     received: int | None = None,
     currency: str | None = None,
+    volume: float | None = None,
 ) -> Tick:
     """A tick; one second after the one before it unless told otherwise."""
     at = DAY + 1000 * seq if ts is None else ts
     cost = 100.0 + seq if price is None else price
-    return Tick(symbol, "SIM", cost, at, at if received is None else received, 1, seq, currency)
+    told = at if received is None else received
+    return Tick(symbol, "SIM", cost, at, told, 1, seq, currency, volume=volume)
 
 
 def batch(number: int, *ticks: Tick, boot: int = 1, node: str = "a") -> TickBatch:
@@ -58,7 +60,9 @@ def batch(number: int, *ticks: Tick, boot: int = 1, node: str = "a") -> TickBatc
 def quote_row(symbol: str, seq: int, price: float) -> QuoteRow:
     at = DAY + 1000 * seq
     quote = Quote(Symbol(symbol), price, at, "SIM", None, False, Version(1, seq), at)
-    return QuoteRow(quote, price, None)
+    # Of some it is not known what was traded.
+    traded = None if seq % 3 == 0 else Traded(float(seq), 1_000.0 * seq)
+    return QuoteRow(quote, price, None, traded=traded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ MOST_TICKS, USUAL_TICKS = 5_000, 1_000
 WIDEST_IN_CANDLES = 50_000
 """The widest range, in candles that could be in it: 34 days of 1m, 136 years of 1d."""
 WIDEST_OF_TICKS_MS = 31 * DAY_MS
+DIGITS_OF_VOLUMES = 8
+"""After the point; a sum of many has noise behind them."""
 _BIGINT = range(-(2**63), 2**63)
 
 
@@ -229,7 +231,8 @@ def _write_cursor(cursor: Cursor) -> str:
 
 def _candle(candle: Candle) -> CandleItem:
     prices = candle.open, candle.high, candle.low, candle.close
-    counts = candle.ticks, candle.volume
+    volume = None if candle.volume is None else round(candle.volume, DIGITS_OF_VOLUMES)
+    counts = candle.ticks, volume
     return CandleItem(iso_utc(candle.start), *prices, *counts, candle.partial, candle.currency)
 
 

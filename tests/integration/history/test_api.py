@@ -96,7 +96,11 @@ async def test_gaps_stay_gaps_and_bounds_hold(database_url: str) -> None:
     """
     start = (now_ms() - 3_600_000) // MINUTE_MS * MINUTE_MS
     minutes = [0, 1, 4, 5, 20]
-    ticks = [tick(m, symbol="GAPS", ts=start + m * MINUTE_MS + 500) for m in minutes]
+    volumes = [None, 0.1, 0.0, 0.2, None]
+    ticks = [
+        tick(m, symbol="GAPS", ts=start + m * MINUTE_MS + 500, volume=volume)
+        for m, volume in zip(minutes, volumes, strict=True)
+    ]
     async with serving(database_url) as (tree, client):
         await ask(tree.system.ref(paths.DATABASE), Record([batch(1, *ticks)]))
 
@@ -107,12 +111,17 @@ async def test_gaps_stay_gaps_and_bounds_hold(database_url: str) -> None:
 
         at = [iso_utc(start + m * MINUTE_MS) for m in range(30)]
         assert await starts() == minutes
+        told = (await client.get("/api/v1/history/GAPS")).json()["candles"]
+        assert [candle["volume"] for candle in told] == volumes
         assert await starts(**{"from": at[1], "to": at[5]}) == [1, 4]
         assert await starts(**{"from": at[2]}) == [4, 5, 20]
         assert await starts(limit=2) == [5, 20]
         assert await starts(**{"from": at[21]}) == []
         five = (await client.get("/api/v1/history/GAPS?interval=5m")).json()["candles"]
         assert sum(c["ticks"] for c in five) == 5
+        # A sum of 0.1 and 0.2 has no noise behind it.
+        weeks = (await client.get("/api/v1/history/GAPS?interval=1w")).json()["candles"]
+        assert sorted(c["volume"] for c in weeks if c["volume"]) in ([0.3], [0.1, 0.2])
         # Said where it is so, and nowhere else.
         assert not any("partial" in candle for candle in five)
         await select(

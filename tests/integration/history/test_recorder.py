@@ -42,13 +42,18 @@ def descriptors() -> list[str]:
 
 
 async def stored(history: History) -> list[tuple[object, ...]]:
-    rows = await history.select("SELECT symbol, epoch, seq, price, ts FROM ticks ORDER BY seq")
-    return [(symbol, epoch, seq, price, to_ms(ts)) for symbol, epoch, seq, price, ts in rows]
+    rows = await history.select(
+        "SELECT symbol, epoch, seq, price, volume, ts FROM ticks ORDER BY seq"
+    )
+    return [(*told, to_ms(ts)) for *told, ts in rows]
 
 
 def published(history: History) -> list[tuple[object, ...]]:
-    quotes = [row.quote for row in history.published]
-    return [(q.symbol, q.version.epoch, q.version.seq, q.price, q.timestamp) for q in quotes]
+    quotes = [(row.quote, row.traded) for row in history.published]
+    return [
+        (q.symbol, *q.version, q.price, None if traded is None else traded.volume, q.timestamp)
+        for q, traded in quotes
+    ]
 
 
 @pytest.mark.proves("H7")

@@ -49,7 +49,7 @@ export class FiguresTable {
     const rows = (newestOnly ? candles.slice(-1) : candles).map((candle) => {
       const p = (/** @type {number} */ value) => price(value, decimals);
       const texts = [when(candle.start, range, zone).replace(" UTC", ""), p(candle.open), p(candle.high), p(candle.low), p(candle.close), candle.ticks === null ? "–" : String(candle.ticks)];
-      if (hasVolume) texts.push(candle.volume === null ? "–" : exact(candle.volume, 0));
+      if (hasVolume) texts.push(candle.volume === null ? "–" : exact(Number(candle.volume.toPrecision(15)), 0));
       texts.push(...percentsAt(symbol, beside, candle).map(({ text }) => text));
       for (const { overlay, points } of figures) {
         const value = points.get(candle.start);

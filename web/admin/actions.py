@@ -145,10 +145,10 @@ def actions_api(parts: Parts) -> Blueprint:
     @blueprint.post("/fetch")
     async def fetch() -> Response:
         name = (await read_body(FetchBody)).upstream
-        if name not in parts.tables.feeds.rows or "@" in name:
-            known = ", ".join(sorted(parts.tables.feeds.rows))
-            raise UnknownUpstreamError(f"no feed is called {name!r}; there are: {known}")
         with audited(current_author(), "action.fetch", name) as act:
+            if name not in parts.tables.feeds.rows or "@" in name:
+                known = ", ".join(sorted(parts.tables.feeds.rows))
+                raise UnknownUpstreamError(f"no feed is called {name[:64]!r}; there are: {known}")
             path = paths.feed(name)
             told(path, "fetch now")
             came = await _call(system.ref(path), FetchNow(), FETCH_SECONDS)
@@ -169,8 +169,8 @@ def actions_api(parts: Parts) -> Blueprint:
     @blueprint.post("/restart")
     async def restart() -> Response:
         wanted = await read_body(RestartBody)
-        actor, above = _found(parts, wanted)
         with audited(current_author(), "action.restart", wanted.path, after=wanted):
+            actor, above = _found(parts, wanted)
             told(wanted.path, "restart" + (f" ({wanted.reason})" if wanted.reason else ""))
             return json_answer(await _restart(parts, actor, above))
 

@@ -182,11 +182,11 @@ def connections_api(parts: Parts) -> Blueprint:
     async def close(number: int) -> Response:
         allow(Scope.ADMIN_WRITE)
         wanted = await read_body(CloseBody)
-        lane = lane_of(number)
-        if lane.client.name != wanted.name:
-            raise NoSuchConnectionError(f"the connection {number} is not {wanted.name!r}")
-        target = f"{lane.client.name} of {lane.client.address}"
-        with audited(current_author(), "connection.close", target, after=wanted):
+        lane = parts.connections.get(number)
+        of = "" if lane is None else f" of {lane.client.address}"
+        with audited(current_author(), "connection.close", wanted.name + of, after=wanted):
+            if lane is None or lane.client.name != wanted.name:
+                raise NoSuchConnectionError(f"the connection {number} is not {wanted.name!r}")
             reason = wanted.reason or "an operator closed this connection"
             try:
                 order = CloseClient(number, reason)

@@ -59,8 +59,8 @@ def jobs_api(system: System, jobs: Table[str, JobStatus]) -> Blueprint:
     @blueprint.post("/<name>/run")
     async def run(name: str) -> Response:
         allow(Scope.ADMIN_WRITE)
-        row = _known(jobs, name)
         with audited(current_author(), "job.run", name) as act:
+            row = _known(jobs, name)
             try:
                 why = await system.ref(paths.job(name)).call(RunJob(), timeout=CALL_SECONDS)
             except CallError as error:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from stockstream.market.acceptance import accept
 from stockstream.market.observed import Observed
 from stockstream.market.time_base import Reading
+from stockstream.market.versioning import Versioning
 from stockstream.quotes import DayFigures, Flow, Observation, Symbol
-from stockstream.statuses import QuoteRow
+from stockstream.shards import Sharding, shard
+from stockstream.statuses import Holding, QuoteRow
 
 AAPL = Symbol("AAPL")
 NOON = 1_795_453_200_000  # 2026-11-23T12:00:00-05:00, a Monday
@@ -77,6 +79,20 @@ def test_the_first_one_says_nothing_of_what_was_traded_before_it() -> None:
     assert told(1_025, source="eu") == 5
     assert told(1_030, source="eu", epoch=2) is None
     assert told(1_031, source="eu", epoch=2) == 1
+
+
+def test_a_price_that_gets_a_version_above_others_counts_nothing_again() -> None:
+    """It is recorded a second time; what was traded with it was recorded with the first."""
+    told = Told()
+    told(1_000)
+    assert told(1_010) == 10
+    there = Versioning(Sharding(), "a")
+    claim = Holding({shard("us", 0): 7})
+    (again,) = there.reissued(frozenset(claim.epochs), claim, told.rows.values())
+    assert (again.quote.version.epoch, again.traded) == (7, None)
+    told.rows[AAPL] = again
+    assert told(1_015, epoch=7) is None
+    assert told(1_018, epoch=7) == 3
 
 
 def test_a_volume_of_the_last_24_hours_says_nothing() -> None:

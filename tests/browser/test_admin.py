@@ -598,6 +598,31 @@ def test_without_fault_injection_nothing_can_be_broken(
     expect(me.page.get_by_test_id("vital-process")).to_contain_text("MB")
 
 
+def test_tables_scroll_in_their_boxes_on_a_phone_by_keys_and_keep_whose_row_it_is(
+    operated: Server, operate: Callable[..., Operations]
+) -> None:
+    """No view is wider than the screen; a table that is has a box to scroll, with a name."""
+    no_database_yet = r"the server responded with a status of 503 "
+    me = operate(operated.url, may_say=no_database_yet, viewport=NARROW)
+    me.open()
+    for view in VIEWS:
+        me.page.get_by_role("link", name=view, exact=True).click()
+        expect(me.page.locator(".view:visible")).to_have_count(1)
+        assert me.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), view
+    box = me.page.locator(".scroll", has=me.page.get_by_test_id("settings-rows"))
+    expect(box).to_have_attribute("role", "group")
+    first = box.locator("tbody th").first
+    expect(first).to_be_visible()
+    before = first.bounding_box()
+    box.focus()
+    me.page.keyboard.press("ArrowRight")
+    me.page.wait_for_function("box => box.scrollLeft > 0", arg=box.element_handle())
+    after = first.bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["x"] == before["x"]
+
+
 def test_an_event_leads_to_its_lines_in_the_log(
     operated: Server, operate: Callable[..., Operations]
 ) -> None:

@@ -13,7 +13,7 @@ from stockstream.statuses import FeedState, PushPhase
 from stockstream.times import tell
 from stockstream.upstreams import current_state, stale_after
 from stockstream.users.roles import Scope
-from web.admin.verdict import Tone
+from web.admin.reasons import Tone
 from web.answers import json_answer
 from web.users.gate import require
 

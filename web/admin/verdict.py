@@ -6,14 +6,15 @@ not well again, and what other figures of the page show as late is put together,
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.cluster.told import cluster_document
 from stockstream.symbol_states import stale_by_reason
 from stockstream.times import Moment
 from supervision import Restart, snapshot
+from web.admin.reasons import EVENT_MS, Reason, Tone, deliveries, limits, mailboxes, upkeep
 from web.readiness import readiness
 
 if TYPE_CHECKING:
@@ -27,30 +28,12 @@ if TYPE_CHECKING:
 
 DOWN_SECONDS = 2.0
 """An actor that is away for less was killed, and comes back."""
-EVENT_MS = 600_000
-"""What happened once, and cannot become well again, is told for so long."""
 REFUSED_SECONDS = 60.0
 """A kind of bad items that did not come for so long is over."""
 LAG_SAMPLES, LAG_MS = 10, 250.0
 """Of the last seconds so many held a task up for so long: as the alert RunLoopLag has it."""
 SYMBOLS_NAMED = 5
 _ONCE = frozenset({"supervisor", "ticks"})
-
-
-class Tone(StrEnum):
-    """How bad it is; the later the worse."""
-
-    GOOD = "good"
-    WARN = "warn"
-    BAD = "bad"
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why the verdict is not good; `part` is the part of the page that shows more."""
-
-    tone: Tone
-    part: str
-    text: str
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -105,18 +88,23 @@ def verdict(parts: Parts, now_ms: int) -> Verdict:
     tables = parts.tables
     ready, told = readiness(tables, now_ms)
     checks = msgspec.convert(told, _Checks)
+    samples = parts.telemetry.process.samples()[-LAG_SAMPLES:]
+    actors = _walked(parts.system)
     reasons = [
-        *_actors(parts.system),
+        *_actors(actors),
+        *mailboxes(actors),
         *_upstreams(checks, ready=ready),
         *_lines(tables),
         *_notices(tables, checks, now_ms),
         *_symbols(tables, checks),
         *_items(tables),
         *_history(tables, checks),
-        *_cluster(checks),
-        *_process(parts.telemetry.process.samples()[-LAG_SAMPLES:]),
+        *_cluster(tables, checks),
+        *_process(samples),
         *_clients(parts),
-        *_deliveries(tables, now_ms),
+        *limits(len(parts.connections.lanes()), parts.settings.max_connections, samples),
+        *upkeep(tables, now_ms),
+        *deliveries(tables, now_ms),
     ]
     order = list(Tone)
     reasons.sort(key=lambda reason: order.index(reason.tone), reverse=True)
@@ -124,13 +112,16 @@ def verdict(parts: Parts, now_ms: int) -> Verdict:
     return Verdict(tone, ready, reasons)
 
 
-def _actors(system: System) -> Iterator[Reason]:
+def _walked(system: System) -> list[ActorSnapshot]:
     root = snapshot(system, most_dynamic=0)
-    if root is not None:
-        for actor in root.walk():
-            if _is_down(actor):
-                text = f"{actor.path} does not run: {actor.last_exit or actor.state}"
-                yield Reason(Tone.BAD, "tree", text)
+    return [] if root is None else list(root.walk())
+
+
+def _actors(actors: list[ActorSnapshot]) -> Iterator[Reason]:
+    for actor in actors:
+        if _is_down(actor):
+            text = f"{actor.path} does not run: {actor.last_exit or actor.state}"
+            yield Reason(Tone.BAD, "tree", text)
 
 
 def _is_down(actor: ActorSnapshot) -> bool:
@@ -227,18 +218,25 @@ def _history(tables: Tables, checks: _Checks) -> Iterator[Reason]:
     if recorder is not None and recorder.rejected:
         text = f"history: the database has refused {recorder.rejected} batches; they are put aside"
         yield Reason(Tone.WARN, "history", text)
-    if history.retention != "goes on":
+    told = {"goes on", *(job.failing for job in tables.jobs.rows.values())}
+    if history.retention not in told:
         yield Reason(Tone.WARN, "history", f"retention: {history.retention}")
     if history.replica is not None and not history.replica.ok:
         yield Reason(Tone.WARN, "history", f"the replica: {history.replica.reason}")
 
 
-def _cluster(checks: _Checks) -> Iterator[Reason]:
-    cluster = checks.cluster
-    if cluster is not None and not cluster.ok:
+def _cluster(tables: Tables, checks: _Checks) -> Iterator[Reason]:
+    cluster, document = checks.cluster, cluster_document(tables)
+    if cluster is None or document is None:
+        return
+    if not cluster.ok:
         why = "" if cluster.reason is None else f": {cluster.reason}"
         state = (cluster.state or "").replace("_", " ")
         yield Reason(Tone.BAD, "cluster", f"this node is {state} in the cluster{why}")
+    own = f"{document.node} is "
+    for trouble in document.troubles:
+        if not trouble.startswith(own):  # which is told above
+            yield Reason(Tone.WARN, "cluster", f"cluster: {trouble}")
 
 
 def _process(samples: list[ProcessSample]) -> Iterator[Reason]:
@@ -256,17 +254,3 @@ def _clients(parts: Parts) -> Iterator[Reason]:
     if slow:
         clients = "1 client is" if slow == 1 else f"{slow} clients are"
         yield Reason(Tone.WARN, "clients", f"{clients} slow: over 10 s behind")
-
-
-def _deliveries(tables: Tables, now_ms: int) -> Iterator[Reason]:
-    """Alerts that do not reach whom they should: no mail goes out, or something was given up."""
-    webhooks, mail = tables.webhooks.value, tables.mail.value
-    if mail is not None and mail.trouble is not None:
-        since = 0 if mail.trouble_since is None else (now_ms - mail.trouble_since) // 1000
-        text = f"mail: {mail.server} has taken no letters for {max(0, since)} s: {mail.trouble}"
-        yield Reason(Tone.BAD, "webhooks", text)
-    for status, what in ((webhooks, "calls of webhooks"), (mail, "letters")):
-        if status is None or status.dead_at is None or now_ms - status.dead_at > EVENT_MS:
-            continue
-        text = f"{what} were given up, {status.dead} since the start: they can be sent again"
-        yield Reason(Tone.WARN, "webhooks", text)

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import trio
 
 from stockstream import paths
@@ -15,6 +16,7 @@ from stockstream.statuses import (
     FeedFigures,
     FeedState,
     FeedStatus,
+    JobStatus,
     Lapse,
     MailStatus,
     NoticeFigures,
@@ -28,7 +30,8 @@ from stockstream.tables import Tables
 from stockstream.telemetry.process import ProcessHistory, ProcessSample
 from stockstream.times import Moment
 from supervision.context import current_cell
-from web.admin.verdict import EVENT_MS, Tone, verdict
+from web.admin.reasons import BACKUP_MS, EVENT_MS, LATE_SECONDS, Tone, limits, mailboxes
+from web.admin.verdict import verdict
 
 NOON = 1_795_348_800_000
 
@@ -62,6 +65,7 @@ class World:
             system=SimpleNamespace(root=None),
             telemetry=SimpleNamespace(process=self.process),
             connections=Connections(),
+            settings=SimpleNamespace(max_connections=100),
         )
         found = verdict(cast("Any", parts), NOON)
         return found.tone, [(reason.part, reason.text) for reason in found.reasons]
@@ -170,3 +174,30 @@ async def test_alerts_that_do_not_reach_anybody_are_told() -> None:
         world.put(paths.MAILER, world.tables.mail, MailStatus(dead=3, dead_at=at))
         world.put(paths.WEBHOOKS, world.tables.webhooks, WebhookStatus(dead=2, dead_at=at))
         assert len(world.told()[1]) == 2 * told
+
+
+async def test_what_is_to_be_done_beside_prices_is_told() -> None:
+    """A job that fails or is late, and an old backup; just below its bound none is."""
+    world = World()
+    job = JobStatus("purge", "", "place", "")
+    place, table = paths.job("purge"), world.tables.jobs
+    for late, told in ((LATE_SECONDS, []), (LATE_SECONDS + 1, ["jobs"])):
+        world.put(place, table, "purge", msgspec.structs.replace(job, overdue_seconds=late))
+        assert [part for part, _ in world.told()[1]] == told
+    world.put(place, table, "purge", msgspec.structs.replace(job, failing="fails: no disk"))
+    assert world.told() == (Tone.BAD, [("jobs", "the job purge fails: no disk")])
+    world.put(place, table, "purge", job)
+    for age, tone in ((BACKUP_MS, Tone.GOOD), (BACKUP_MS + 1, Tone.BAD)):
+        world.put(paths.BACKUP_NOTES, world.tables.backed_up, NOON - age)
+        assert world.told()[0] == tone
+
+
+async def test_what_is_near_a_limit_is_told_before_it_is_met() -> None:
+    """A mailbox, and clients; the one of no bound is never near it."""
+    boxes = [
+        SimpleNamespace(path="a", mailbox=SimpleNamespace(queued=queued, bound=bound))
+        for queued, bound in ((79, 100), (80, 100), (5, 0))
+    ]
+    (full,) = mailboxes(cast("Any", [*boxes, SimpleNamespace(path="b", mailbox=None)]))
+    assert full.text.startswith("the mailbox of a is nearly full: 80 of 100 wait")
+    assert [len(list(limits(connected, 100, []))) for connected in (79, 80)] == [0, 1]

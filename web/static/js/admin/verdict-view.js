@@ -18,6 +18,7 @@ const PLACES = new Map([
   ["history", "history-title"],
   ["process", "process-title"],
   ["cluster", "cluster-title"],
+  ["jobs", "jobs-title"],
   ["clients", "connections"],
 ]);
 

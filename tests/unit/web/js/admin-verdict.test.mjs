@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { adviceFor } from "../../../../web/static/js/admin/advice.js";
 import { kindCells, symbolCells } from "../../../../web/static/js/admin/items-view.js";
 import { describeVerdict, placeOf } from "../../../../web/static/js/admin/verdict-view.js";
 
@@ -38,4 +39,12 @@ test("a symbol says whether it was refused or is missing, and how often", () => 
   assert.deepEqual(plain(symbolCells(row, NOW)), ["A", "api", "refused", "2", "1 s ago", "9 s ago", "the provider told a price of 0 or less (price: 0)"]);
   const gone = { ...row, reason: "not_listed", missing: true, stale: true, times: 0, at: null, detail: null };
   assert.deepEqual(plain(symbolCells(gone, NOW)).slice(2, 6), ["stale", "0", "–", "9 s ago"]);
+});
+
+test("each part says once what to do", () => {
+  const reason = (part) => ({ tone: "bad", part, text: part });
+  const [first, again, other, unknown] = adviceFor(["history", "history", "webhooks", "elsewhere"].map(reason));
+  assert.match(first ?? "", /wait on disk/);
+  assert.match(other ?? "", /sent again/);
+  assert.deepEqual([again, unknown], ["", ""]);
 });

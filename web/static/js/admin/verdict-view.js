@@ -3,6 +3,7 @@
  * each leading to its part. A server that does not answer is red, too.
  */
 import { must, setAttribute, setIcon, setText } from "../dom.js";
+import { adviceFor } from "./advice.js";
 import { plural } from "./wording.js";
 
 /** @typedef {import("./types.js").Verdict} Verdict */
@@ -70,18 +71,20 @@ export class VerdictView {
     // Figures in it change each second: who is about to follow one must not lose it under the finger.
     while (this.#list.childElementCount > reasons.length) this.#list.lastElementChild?.remove();
     while (this.#list.childElementCount < reasons.length) this.#list.append(item());
+    const advice = adviceFor(reasons);
     reasons.forEach(({ tone, part, text }, index) => {
       const element = /** @type {HTMLElement} */ (this.#list.children[index]);
       const link = must(element, "a", HTMLAnchorElement);
       setAttribute(element, "data-tone", tone);
       setAttribute(link, "href", placeOf(part));
       setText(link, text);
+      setText(must(element, "span", HTMLElement), advice[index] ?? "");
     });
   }
 }
 
 function item() {
   const element = document.createElement("li");
-  element.append(document.createElement("a"));
+  element.append(document.createElement("a"), " ", document.createElement("span"));
   return element;
 }

@@ -485,7 +485,7 @@ def test_safe_actions_and_connections_take_no_chaos(
     me.page.get_by_role("link", name="Feeds", exact=True).click()
     feeds = me.page.get_by_test_id("upstreams")
     expect(feeds.get_by_role("region", name="Feed api")).to_contain_text("p50 / p95")
-    feeds.get_by_text("Begin of the last answer").click()
+    feeds.get_by_text("Begin of what came last").click()
     expect(feeds.locator("pre")).to_contain_text("AAPL")
     me.page.get_by_role("link", name="Connections", exact=True).click()
     me.page.get_by_label("Drain").select_option("100")

@@ -50,7 +50,7 @@ ACTIONS: Mapping[str, tuple[object, str, str | None, frozenset[int]]] = {
         {"action": "kill", "target": "pubsub"},
         "chaos.inject",
         "pubsub",
-        frozenset({200, 409, 503}),
+        frozenset({200, 404, 409, 503}),
     ),
     "POST /chaos/halt": ({}, "chaos.halt", None, frozenset({200})),
 }

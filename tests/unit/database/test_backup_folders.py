@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockstream.cli import build
 from stockstream.database.backups import manifest as manifests
 from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.keeping import Keep, first_log_needed, may_go, read_keep
@@ -23,10 +19,11 @@ from stockstream.jobs.schedule import Every
 from stockstream.times import DAY_MS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stockstream.database.backups.manifest import Kind
 
 NOW = 1_795_348_800_000
-PAGE = Path(__file__).parents[3] / "docs" / "backups.md"
 
 
 def a_manifest(
@@ -177,21 +174,6 @@ def test_no_clock_has_one_removed_that_is_needed(
     assert all(one.began <= now - days * DAY_MS for one in gone)
     if left and (first := first_log_needed(left)) is not None:
         assert all(one.first_log is None or one.first_log >= first for one in left)
-
-
-def commands() -> list[str]:
-    """The commands of the page."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    return [line for block in blocks for line in block.splitlines()]
-
-
-@pytest.mark.parametrize("line", commands())
-def test_each_command_of_the_page_is_one(line: str) -> None:
-    """With all of its options."""
-    words = [word for word in shlex.split(line) if not re.fullmatch(r"[A-Z_]+=.*", word)]
-    assert words[0] == "stockstream"
-    app = build(words[1])
-    app.parse_args(words[1:], print_error=False, exit_on_error=False)
 
 
 async def test_files_of_another_version_of_postgresql_are_refused(tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ async def test_one_price_is_followed_from_its_fetch_to_clients_database_and_webh
         await until_recording(me)
         async with listening(me, nursery) as client, tracing(collector):
             await client.send(action="subscribe", symbols=["AAPL"], id=1)
+            # One that began before tracing did would tell the price without a span.
+            await collector.until(lambda: collector.named("fetch api"))
             price = 101.0
             await me.price(AAPL=price)
             await client.message("alert")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from stockstream.statuses import ExchangeDay
 
 BIN_MS = 10 * MINUTE_MS
-"""Bins begin at whole multiples of it after 1970, and so does the day in every zone there is."""
+"""Bins begin at whole multiples of it after 1970. So does the day in most zones; where it begins a
+quarter past, as in Nepal, its first and its last bin are cut."""
 
 # A minute of an hour that waits for its roll-up may be in a candle of 5 minutes already, with an
 # older close: the later one of both is right, as in a roll-up. One row for each symbol: a row for

@@ -140,7 +140,7 @@ export function readSparks(body) {
     const end = typeof to === "string" ? Date.parse(to) : NaN;
     const begin = typeof first === "string" ? Date.parse(first) : NaN;
     if (typeof symbol !== "string" || typeof zone !== "string" || Number.isNaN(end) || !Array.isArray(closes)) continue;
-    if (closes.length > 0 && !(begin + closes.length * seconds * 1000 <= end)) continue;
+    if (closes.length > 0 && !(begin + (closes.length - 1) * seconds * 1000 < end)) continue;
     found.set(symbol, { zone, to: end, step: seconds * 1000, first: begin, closes: closes.map((close) => (typeof close === "number" ? close : NaN)) });
   }
   return found;

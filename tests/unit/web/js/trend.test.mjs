@@ -92,6 +92,12 @@ describe("an answer", () => {
     assert.deepEqual(found.get("B").closes, []);
   });
 
+  it("of a zone where the day begins a quarter past ends with a stretch that is cut", () => {
+    const nepal = { zone: "Asia/Kathmandu", to: "2026-11-30T18:15:00Z", first: "2026-11-30T18:00:00Z" };
+    assert.deepEqual(read(item({ ...nepal, closes: [1, 2] })).get("A").closes, [1, 2]);
+    assert.equal(read(item({ ...nepal, closes: [1, 2, 3] })).size, 0);
+  });
+
   it("that makes no sense is none", () => {
     for (const body of [null, 1, "x", [], {}, { sparks: [item()] }, { bin_seconds: 0, sparks: [item()] }, { bin_seconds: "x" }]) assert.equal(readSparks(body).size, 0);
     const wrong = [{ symbol: 1 }, { zone: null }, { to: "soon" }, { first: null }, { closes: null }, { closes: new Array(200).fill(1) }];

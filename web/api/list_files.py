@@ -9,11 +9,11 @@ from msgspec import Meta
 from quart import Blueprint
 
 from stockstream.upstreams import knows_all
+from stockstream.users.list_files.encodings import NotReadable
 from stockstream.users.list_files.names import Listed
 from stockstream.users.list_files.reading import (
     MOST_BYTES,
     Entry,
-    NotReadable,
     Unread,
     read_list,
 )

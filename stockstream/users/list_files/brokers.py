@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from stockstream.users.list_files.names import LONGEST_SHOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 Kind = Literal["held", "bought", "sold"]
 """What a line tells: what is held, or a trade."""
@@ -20,8 +20,12 @@ TOTAL = "a line of totals"
 NOTE = "a note, not a line of the table"
 OPTION = "an option; only what it is on can be watched"
 ISIN = "an ISIN, not a symbol; write the symbol"
-OTHER_PART = "another part of the statement; its open positions are read"
-DETAIL = "a detail or a total of the open positions"
+CUSIP = "a CUSIP, not a symbol; write the symbol"
+OTHER_PART = "another part of the statement; what is held is read, or else what was traded"
+DETAIL = "a detail or a total of what is held or traded"
+HEADING = "the heading once more"
+OTHER_TABLE = "another table begins here and is not read; import it by itself"
+FUTURE = "a future or currency, whose price is not that of one"
 
 _CASH = re.compile(
     # Schwab, E*TRADE and others; Yahoo (`$$CASH_TX`); Fidelity marks the funds that cash rests in
@@ -41,13 +45,19 @@ _OPTION = re.compile(
     re.IGNORECASE,
 )
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+_CUSIP = re.compile(r"[0-9]{3}[A-Z0-9]{5}[0-9]")
 _BOUGHT = re.compile(
-    r"(you )?(buy|bought|purchased?|(market|limit|stop) buy|reinvest\w*)\b.*", re.IGNORECASE
+    r"(you )?(buy|bought|purchased?|((market|limit|stop) )+buy|reinvest\w*)\b.*", re.IGNORECASE
 )
-_SOLD = re.compile(r"(you )?(sell|sold|sale|(market|limit|stop) sell)\b.*", re.IGNORECASE)
+_SOLD = re.compile(r"(you )?(sell|sold|sale|((market|limit|stop) )+sell)\b.*", re.IGNORECASE)
 _OF_OPTIONS = re.compile(r".*\bto[ _](open|close)\b.*", re.IGNORECASE)
 _HELD = frozenset({"", "long", "short", "hold", "held"})
-_PART = "open positions,header,"
+_PARTS = {"open positions": "summary", "trades": "order"}
+"""Parts of a statement that tell symbols, the best first, and which of their lines do."""
+_LONGEST_PART = 32
+_NO_SHARES = ("future", "forex", "warrant")
+_NUMBERS_OF_SECURITIES = frozenset({"isin", "wkn", "cusip", "sedol"})
+_CLASS = re.compile(r"([A-Z]{1,5}) ([A-Z]{1,2})")
 
 
 def kind_of(text: str) -> Kind | None:
@@ -80,7 +90,25 @@ def why_left_out(
         return None  # the search for options is not for texts of any length
     if (asset is not None and "option" in asset.casefold()) or _OPTION.fullmatch(symbol):
         return OPTION
-    return ISIN if is_isin(symbol) else None
+    if asset is not None and asset.casefold().startswith(_NO_SHARES):
+        return FUTURE
+    return ISIN if is_isin(symbol) else CUSIP if is_cusip(symbol) else None
+
+
+def with_class(symbol: str) -> str:
+    """A symbol whose class stands behind a blank, `BRK B`, with the usual sign between."""
+    return _CLASS.sub(r"\1/\2", symbol) if _CLASS.fullmatch(symbol) else symbol
+
+
+def lacks_symbols(head: Sequence[str], known: Collection[str]) -> bool:
+    """Whether it is the heading of a table that has no column of symbols, by those `known` of it.
+
+    Three are asked for: `COST` and `TIME` are symbols as well.
+    """
+    if "symbol" in known:
+        return False
+    numbered = any(name.strip().casefold() in _NUMBERS_OF_SECURITIES for name in head)
+    return len(known) >= 3 or (numbered and len(known) >= 1)
 
 
 def is_isin(text: str) -> bool:
@@ -95,14 +123,32 @@ def is_isin(text: str) -> bool:
     return sum(doubled) % 10 == 0
 
 
-def open_positions(
+def is_cusip(text: str) -> bool:
+    """Whether it is a number of an American security that begins with digits, with its control."""
+    if not _CUSIP.fullmatch(text):
+        return False
+    found = [int(letter, 36) * (1 + place % 2) for place, letter in enumerate(text[:-1])]
+    return (10 - sum(sum(divmod(each, 10)) for each in found) % 10) % 10 == int(text[-1])
+
+
+def told_part(
     lines: Sequence[str],
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]] | None:
-    """Of a statement whose lines begin with the names of its parts: the lines of what is held, by
-    their places, the heading first; and with each place why others are left out, its other parts
-    once. None for what is no such statement.
+    """Of a statement whose lines begin with the names of its parts: the lines of what is held, or
+    of what was traded, by their places, the heading first; and with each place why others are left
+    out, its other parts once. None for what is no such statement.
     """
-    begin = next((at for at, text in enumerate(lines) if text.casefold().startswith(_PART)), None)
+    folded = [text[:_LONGEST_PART].casefold() for text in lines]
+    heads = {name: f"{name},header," for name in _PARTS}
+    begin, name = next(
+        (
+            (at, name)
+            for name, head in heads.items()
+            for at, text in enumerate(folded)
+            if text.startswith(head)
+        ),
+        (None, ""),
+    )
     if begin is None:
         return None
     held, left = [(begin, lines[begin])], list[tuple[int, str]]()
@@ -110,10 +156,10 @@ def open_positions(
         if at == begin or text.strip() == "":
             continue
         part, *kind = [cell.strip().casefold() for cell in text.split(",")[:3]]
-        if part != "open positions":
+        if part != name:
             if not any(why == OTHER_PART for _, why in left):
                 left.append((at, OTHER_PART))
-        elif kind == ["data", "summary"]:
+        elif kind == ["data", _PARTS[name]]:
             held.append((at, text))
         else:
             left.append((at, DETAIL))

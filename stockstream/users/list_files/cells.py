@@ -78,7 +78,8 @@ def _is_comma(bare: str) -> bool | None:
     if commas and points:
         return bare.rindex(",") > bare.rindex(".")
     if commas + points > 1:
-        return points > 1
+        # Neither for a date: `20.11.2023`.
+        return points > 1 if _GROUPS["." if points else ","].fullmatch(bare) else None
     if commas + points == 0 or _THOUSANDS.fullmatch(bare):
         return None
     return commas == 1

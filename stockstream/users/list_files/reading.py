@@ -6,7 +6,6 @@ Nothing is dropped in silence: what is not understood is told with its line.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 from io import StringIO
@@ -14,7 +13,16 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from stockstream.users.list_files.brokers import Kind, kind_of, open_positions, why_left_out
+from stockstream.users.list_files.brokers import (
+    HEADING,
+    OTHER_TABLE,
+    Kind,
+    kind_of,
+    lacks_symbols,
+    told_part,
+    why_left_out,
+    with_class,
+)
 from stockstream.users.list_files.cells import (
     NOTHING,
     day_of,
@@ -23,6 +31,7 @@ from stockstream.users.list_files.cells import (
     number_of,
     of_one,
 )
+from stockstream.users.list_files.encodings import NotReadable, decoded
 from stockstream.users.list_files.names import LONGEST_SHOWN, Unmapped, mapped, read_symbol
 from stockstream.users.sections import LONGEST_SECTION_NAME
 
@@ -38,11 +47,6 @@ SECTION_MARK = "###"
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one is a formula to a program of tables."""
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 MOST_ABOVE = 5
 """Lines with a title, a date and the like, which some programs write above a table."""
 _DELIMITER_TOLD = re.compile(r"sep=.", re.IGNORECASE)
@@ -101,10 +105,6 @@ _NUMBERS = ("quantity", "cost", "total", "price", "fee")
 _UNITS = re.compile(r"\(\$\)|[$#*]")
 
 
-class NotReadable(ValueError):
-    """No list can be read at all; it goes to who gave it."""
-
-
 class Entry(msgspec.Struct, frozen=True):
     """A symbol that was read. Numbers as decimal text; one without a symbol is an empty section.
 
@@ -154,7 +154,7 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
     lines = text.split("\n")
     if len(lines) > MOST_LINES or text.count(",") > 40 * MOST_LINES:
         raise NotReadable(f"at most {MOST_LINES:,} lines, and this has {len(lines):,}")
-    statement = open_positions(lines)
+    statement = told_part(lines)
     if statement is not None:
         return _read_statement(lines, *statement, listed)
     above: list[Unread] = []
@@ -169,33 +169,14 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
                 table = _Table(delimiter, columns, listed, ours=tuple(head) == HEAD)
                 found = table.read("\n".join(lines[at + 1 :]), at + 2)
                 return ReadList(found.kind, found.entries, above + found.unread)
+            if lacks_symbols(head, columns) and any(text.strip() for text in lines[at + 1 :]):
+                raise NotReadable("a table without a column “Symbol”; add one, or name it so")
         if _DELIMITER_TOLD.fullmatch(line.strip()):
             continue  # to programs of tables, by themselves
         above.append(Unread(at + 1, line[:LONGEST_SHOWN], "it stands above the table"))
         if len(above) > MOST_ABOVE:
             break
     return _read_text(lines, listed)
-
-
-def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8, UTF-16, or what Windows wrote before.
-
-    Raises:
-        NotReadable: it is none.
-    """
-    name = next((name for bom, name in _BOMS if data.startswith(bom)), "utf-8")
-    halves = (data[1::2].count(0), data[0::2].count(0))
-    if name == "utf-8" and max(halves) * 4 > len(data):
-        name = "utf-16-le" if halves[0] > halves[1] else "utf-16-be"
-    try:
-        text = data.decode(name)
-    except UnicodeDecodeError:
-        if name != "utf-8":
-            raise NotReadable("it is no text") from None
-        text = data.decode("cp1252", "replace")
-    if "\0" in text:
-        raise NotReadable("it is no text")
-    return text
 
 
 def bare_cell(text: str) -> str:
@@ -269,16 +250,32 @@ class _Table:
         if not self._ours:
             # Between commas a comma is hardly ever the decimal sign; elsewhere either may be.
             usual = False if self._delimiter == "," else None
-            self._decimal_comma = has_decimal_comma(filter(None, numbers), usual=usual)
+            known = has_decimal_comma(filter(None, numbers), usual=None)
+            if known is None:
+                cells = (cell.strip() for _, row in rows for cell in row)
+                known = has_decimal_comma(cells, usual=usual)
+            self._decimal_comma = known
         days = [self._cell(row, "date") for _, row in rows]
         self._day_first = has_day_first(filter(None, days))
         for here, row in rows:
+            columns = self._heading(row)
             try:
+                if columns is not None:
+                    raise Unmapped(HEADING if columns == self._columns else OTHER_TABLE)
                 entries.append(self._entry(here, row))
             except Unmapped as error:
                 shown = self._delimiter.join(row)[:LONGEST_SHOWN]
                 unread.append(Unread(here, shown, str(error)))
+                if columns not in (None, self._columns):
+                    break
         return ReadList("csv", entries, unread + broken)
+
+    def _heading(self, row: Sequence[str]) -> Mapping[str, int] | None:
+        """The columns of a line that is a heading."""
+        if self._ours or not any(cell.strip().casefold() in _COLUMNS["symbol"] for cell in row):
+            return None
+        columns = _columns(row)
+        return columns if len(columns) > 1 and "symbol" in columns else None
 
     def _cell(self, row: Sequence[str], column: str) -> str | None:
         place = self._columns.get(column)
@@ -313,7 +310,7 @@ class _Table:
             ours = read_symbol(symbol)
             unlisted = self._listed.complete and ours not in self._listed.exchanges
             return Entry(line, ours, section, quantity, cost, currency, unlisted=unlisted)
-        ours = mapped(symbol, self._listed)
+        ours = mapped(with_class(symbol), self._listed)
         if kind == "held":
             return Entry(line, ours, section, quantity, cost, currency)
         fee, day = self._number(row, "fee"), self._cell(row, "date")

@@ -12,15 +12,21 @@ import pytest
 from stockstream.users.list_files import brokers
 from stockstream.users.list_files.brokers import (
     CASH,
+    CUSIP,
     DETAIL,
+    FUTURE,
+    HEADING,
     ISIN,
     NOTE,
     OPTION,
     OTHER_PART,
+    OTHER_TABLE,
     TOTAL,
+    is_cusip,
     is_isin,
     kind_of,
 )
+from stockstream.users.list_files.encodings import NotReadable
 from stockstream.users.list_files.names import Listed
 from stockstream.users.list_files.reading import ReadList, read_list
 
@@ -217,6 +223,7 @@ def test_what_no_feed_lists_is_told_before_it_is_refused() -> None:
         ("BUY", "bought"),
         ("YOU BOUGHT APPLE INC (AAPL) (Cash)", "bought"),
         ("Market buy", "bought"),
+        ("Stop limit buy", "bought"),
         ("REINVESTMENT SOME FUND", "bought"),
         ("Sell Short", "sold"),
         ("Long", "held"),
@@ -230,7 +237,61 @@ def test_what_a_line_tells(text: str, kind: str | None) -> None:
     assert kind_of(text) == kind
 
 
+def test_a_statement_without_positions_tells_its_trades_each_once() -> None:
+    """Its subtotals are no lots, and its exchange of money is no share."""
+    header = "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Quantity,T. Price\n"
+    trades = (
+        "Trades,Data,Order,Stocks,USD,AAPL,10,189\nTrades,Data,Order,Stocks,USD,BRK B,-4,300\n"
+        "Trades,SubTotal,,Stocks,USD,AAPL,10,\nTrades,Data,Order,Forex,USD,EUR.USD,1000,1.09\n"
+    )
+    found = read_list((header + trades).encode("utf-8-sig"), Listed())
+    assert held(found) == [("AAPL", "10", "189", "USD"), ("BRK-B", "-4", "300", "USD")]
+    assert left(found) == [(4, DETAIL), (5, FUTURE)]
+
+
+def test_a_heading_below_the_first_is_told() -> None:
+    """Of one account after another it comes again; trades below positions are not counted twice."""
+    accounts = "Symbol,Quantity\nAAPL,1\n\nSymbol,Quantity\nMSFT,2\n"
+    found = read_list(accounts.encode(), Listed())
+    assert [e.symbol for e in found.entries] == ["AAPL", "MSFT"]
+    assert left(found) == [(4, HEADING)]
+    below = "Name,Symbol,Shares\nSome,VTI,10\n\nTrade Date,Symbol,Shares\n2026-01-01,VTI,10\n"
+    found = read_list(below.encode(), Listed())
+    assert held(found) == [("VTI", "10", None, None)]
+    assert left(found) == [(4, OTHER_TABLE)]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Date,Time,Product,ISIN,Venue,Quantity,Price",
+        "Datum;Produkt;ISIN;Fee",
+        "Name,Quantity,Price",
+    ],
+)
+def test_a_table_without_symbols_is_refused(head: str) -> None:
+    """Words of its heading are no symbols; those that are both, alone or few, are."""
+    with pytest.raises(NotReadable, match="without a column “Symbol”"):
+        read_list(f"{head}\n1,2,3\n".encode(), Listed())
+    assert len(read_list(b"COST, TIME\nAAPL", Listed()).entries) == 3
+
+
+def test_bytes_without_a_zero_are_no_text_either() -> None:
+    with pytest.raises(NotReadable, match="no text"):
+        read_list(bytes(range(1, 256)) * 40, Listed())
+
+
+def test_other_columns_tell_the_decimal_sign_where_those_of_lots_do_not() -> None:
+    sheet = "Symbol;Date;Quantity;Closing\nASML;20.11.2023;1.010;600,55\n"
+    assert held(read_list(sheet.encode(), Listed())) == [("ASML", "1010", None, None)]
+    dates = read_list(b"Symbol;Date;Quantity\nASML;20.11.2023;1.010\n", Listed())
+    assert left(dates) == [(2, "“1.010” may be thousands or decimals")]
+
+
 def test_numbers_of_securities_have_a_digit_of_control() -> None:
+    bill = "Symbol,Quantity\n912797GL5,1000\n"
+    assert left(read_list(bill.encode(), Listed())) == [(2, CUSIP)]
+    assert [is_cusip(text) for text in ("037833100", "037833101", "AAPL")] == [True, False, False]
     assert [is_isin(text) for text in ("US0378331005", "US0378331006", "AAPL")] == [
         True,
         False,

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from stockstream.users.list_files.brokers import CASH
 from stockstream.users.list_files.cells import number_of, plain
+from stockstream.users.list_files.encodings import NotReadable
 from stockstream.users.list_files.names import Listed, Unmapped, mapped, prefixed
 from stockstream.users.list_files.reading import (
     FORMULA_SIGNS,
     MOST_BYTES,
     MOST_LINES,
     Entry,
-    NotReadable,
     Unread,
     read_list,
 )

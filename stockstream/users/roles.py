@@ -20,7 +20,7 @@ class Scope(StrEnum):
     METRICS_READ = "metrics:read"
     ADMIN_READ = "admin:read"
     ADMIN_WRITE = "admin:write"
-    """What an operator changes without a fault: log levels, posting again."""
+    """What an operator does without a fault: draining, a restart, a log level, posting again."""
     CHAOS_RUN = "chaos:run"
     USERS_WRITE = "users:write"
     """Accounts, sessions and tokens of everybody, and the audit."""

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from stockstream import paths
-from stockstream.users.roles import Role
+from stockstream.database.query import ask as db_ask
+from stockstream.users.api_tokens import new_token
+from stockstream.users.roles import Role, Scope
+from stockstream.users.token_rows import ApiToken, CreateToken
 from tests.integration.admin.operators import by_token, log_in, somebody, token_of
 from tests.integration.admin.test_access import csrf_of
 from tests.support import people
@@ -126,6 +129,47 @@ async def test_no_other_page_does_anything_by_an_operators_login(database_url: s
             names = {entry["action"] for entry in entries}
             assert not names & {name for _, name, *_ in ACTIONS.values()}, names
             assert tree.actors()[paths.PUBSUB].generation == 1
+
+
+def needed_for(action: str) -> frozenset[Scope]:
+    """The scopes without which it is refused."""
+    if "/chaos/" in action:
+        return frozenset({Scope.ADMIN_READ, Scope.CHAOS_RUN})
+    if "/actions/" in action:
+        return frozenset({Scope.ADMIN_WRITE})
+    return frozenset({Scope.ADMIN_READ, Scope.ADMIN_WRITE})
+
+
+async def test_a_token_does_what_its_scopes_are_for(database_url: str) -> None:
+    """Though its account may do all: one with all scopes but one that is needed does nothing, and
+    one with just those that are needed does it. What is refused leaves nothing in the audit.
+    """
+    settings = {"database_url": database_url, "chaos_enabled": True, **CHEAP_SETTINGS, **MAIL}
+    async with running_tree(**settings) as tree, by_token(tree) as program:
+        ann = await add_account(tree, "ann", Role.ADMIN)
+
+        async def program_of(scopes: frozenset[Scope]) -> dict[str, str]:
+            token = new_token()
+            query = CreateToken(people.BY, ann.id, "program", scopes, 60.0, token)
+            assert isinstance(await db_ask(tree.system.ref(paths.DATABASE), query), ApiToken)
+            return {"Authorization": f"Bearer {token.text}"}
+
+        without = {one: await program_of(frozenset(Scope) - {one}) for one in Scope}
+        for action, (body, *_) in ACTIONS.items():
+            for one in needed_for(action):
+                answer = await ask(program, action, body, without[one])
+                told = (answer.status_code, answer.json()["error"]["code"])
+                assert told == (403, "missing_scope"), (action, one)
+        entries = (await program.get(f"{API}/audit")).json()["entries"]
+        assert not {entry["action"] for entry in entries} & {
+            name for _, name, *_ in ACTIONS.values()
+        }
+        just = {scopes: await program_of(scopes) for scopes in map(needed_for, ACTIONS)}
+        for action, (body, _, _, may_answer) in ACTIONS.items():
+            answer = await ask(program, action, body, just[needed_for(action)])
+            assert answer.status_code in may_answer, (action, answer.text)
+        (line,) = await lines_of(program, "job.run")
+        assert line["who"] == "ann"
 
 
 async def test_rubbish_is_refused_by_name_and_breaks_nothing() -> None:

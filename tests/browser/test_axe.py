@@ -13,12 +13,21 @@ from tests.browser.conftest import FAST, until_rows_are_kept
 from tests.browser.dashboard import A_MOVE, Dashboard
 from tests.browser.test_admin import BREAKER, STREAMER, VIEWS, Operations, inject
 from tests.browser.test_alerts import add_alert
+from tests.browser.test_lists import make_list
+from tests.browser.test_looks import NARROW
 from tests.support.programs import Server, Stub, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
+
+
+OPENERS = {
+    "section-new": "section-dialog",
+    "list-share": "share-dialog",
+    "list-import": "import-dialog",
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +80,42 @@ def test_the_watch_list(own_server: Server, page: Page) -> None:
     page.locator("#help-open").click()
     expect(page.locator("#help")).to_be_visible()
     expect_accessible(page)
+
+
+def test_columns_and_dialogs_of_a_list(own_server: Server, page: Page) -> None:
+    """The menu, compact rows, a section, a position, a link and an import, refused and told."""
+    page.goto(own_server.url)
+    me = Dashboard(page)
+    me.subscribe("AAPL MSFT")
+    me.expect_rows("AAPL", "MSFT")
+    make_list(me, "Held")
+    page.get_by_role("button", name="Columns", exact=True).click()
+    page.get_by_test_id("column-range").check()
+    expect_accessible(page)
+    page.get_by_label("Compact rows").check()
+    page.keyboard.press("Escape")
+    me.row("MSFT").focus()
+    page.keyboard.press("F2")
+    page.get_by_text("Bought or sold more").click()
+    page.get_by_label("Quantity, below 0 if short").fill("much")
+    page.keyboard.press("Enter")
+    expect(page.locator("#position-hint")).to_have_attribute("data-kind", "error")
+    expect_accessible(page)
+    page.get_by_label("Quantity, below 0 if short").fill("3")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("positions")).to_be_visible()
+    page.set_viewport_size(NARROW)
+    expect_accessible(page)
+    page.get_by_text("Files and links").click()
+    for opener, dialog in OPENERS.items():
+        page.locator(f"#{opener}").click()
+        expect(page.locator(f"#{dialog}")).to_be_visible()
+        if dialog == "import-dialog":
+            page.get_by_label("Or paste it").fill("Symbol,Quantity\nAAPL,1\nCASH,2\n")
+            page.get_by_role("button", name="Look at it").click()
+            expect(page.get_by_test_id("import-told")).to_contain_text("cash")
+        expect_accessible(page)
+        page.keyboard.press("Escape")
 
 
 def test_alerts(own_server: Server, page: Page) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.dashboard import A_MOVE, same_kept, tab_beside
+from tests.browser.dashboard import A_MOVE, Dashboard, same_kept, tab_beside
 from tests.browser.network import late_answer
 from tests.browser.test_looks import CONTRASTS, NARROW, READABLE, expect_no_sideways_scroll
 from tests.support.programs import Server, Stub
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Response, Route
 
     from tests.browser.conftest import Serving, Visit
-    from tests.browser.dashboard import Dashboard
 
 
 def chosen(me: Dashboard) -> Locator:
@@ -142,6 +141,44 @@ def test_two_tabs_show_the_same_and_what_another_browser_did_is_joined(
     )
     me.page.reload()
     expect(me.row("NFLX")).to_be_visible()
+
+
+def test_two_windows_with_lists_that_overlap_each_show_their_own(
+    keeping: Server, visit: Visit
+) -> None:
+    """A symbol of both moves in both, also after one of them has let it go; what is changed in one
+    list is not in the other, and in the first window when that list is chosen there.
+    """
+    me = visit(keeping.url)
+    me.subscribe("AAPL MSFT")
+    make_list(me, "Left")
+    page = tab_beside(me.page)
+    page.goto(keeping.url)
+    other = Dashboard(page)
+    make_list(other, "Right")
+    other.subscribe("TSLA")
+    with page.expect_response(is_patch):
+        other.remove("MSFT").click()
+    other.expect_rows("AAPL", "TSLA")
+    expect(me.page.locator("#list option")).to_have_text(["This browser", "Left", "Right"])
+    expect(chosen(me)).to_have_text("Left")
+    me.expect_rows("AAPL", "MSFT")
+    with me.page.expect_response(is_patch):
+        me.remove("AAPL").click()
+    me.expect_rows("MSFT")
+    other.expect_rows("AAPL", "TSLA")
+    expect(chosen(other)).to_have_text("Right")
+    other.expect_changes("AAPL", 2)
+    me.expect_changes("MSFT", 1)
+    me.page.get_by_test_id("list").select_option(label="Right")
+    me.expect_rows("AAPL", "TSLA")
+    with me.page.expect_response(is_patch):
+        me.remove("TSLA").click()
+    other.expect_rows("AAPL")
+    page.get_by_test_id("list").select_option(label="Left")
+    other.expect_rows("MSFT")
+    me.expect_rows("AAPL")
+    me.expect_changes("AAPL", 1)
 
 
 def test_what_one_tab_changes_while_another_asks_the_server_is_not_lost(

@@ -12,11 +12,12 @@ from tests.browser.conftest import FAST
 from tests.browser.dashboard import Dashboard
 from tests.browser.provider import Provider
 from tests.browser.test_admin import VIEWS, Operations
+from tests.browser.test_lists import make_list
 from tests.support.programs import Server, Stub, running
 from tests.support.server import NO_DATABASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -68,10 +69,10 @@ STICKING_OUT = """() => {
 }"""
 
 
-def expect_to_fit(page: Page) -> None:
+def expect_to_fit(page: Page, widths: Iterable[int] = WIDTHS) -> None:
     """Go through all widths."""
     bad = {}
-    for width in WIDTHS:
+    for width in widths:
         page.set_viewport_size({"width": width, "height": 700})
         found = page.evaluate(STICKING_OUT)
         if found["scrolls"] > 0 or found["out"]:
@@ -100,6 +101,46 @@ def test_the_watch_list(server: Server, page: Page) -> None:
     expect_to_fit(page)
     page.locator("#help-open").click()
     expect_to_fit(page)
+
+
+LIST_DIALOGS = ("section-dialog", "position-dialog", "share-dialog", "import-dialog")
+UNBROKEN = "W" * 60
+
+
+def test_columns_and_dialogs_of_a_list(keeping: Server, page: Page) -> None:
+    """All columns chosen, in rows of both heights; what is typed and told in dialogs is long."""
+    page.goto(keeping.url)
+    me = Dashboard(page)
+    me.subscribe("AAPL")
+    me.expect_price("AAPL")
+    make_list(me, UNBROKEN)
+    page.get_by_role("button", name="Columns", exact=True).click()
+    for box in page.locator("#columns-shown input").all():
+        box.check()
+    expect_to_fit(page)
+    page.get_by_label("Compact rows").check()
+    expect_to_fit(page)
+    page.keyboard.press("Escape")
+    page.get_by_text("Files and links").click()
+    for dialog in LIST_DIALOGS:
+        page.evaluate(OPENED, [dialog, UNBROKEN])
+        expect_to_fit(page, (280, 360, 640, 768, 1280))
+        page.keyboard.press("Escape")
+        expect(page.locator(f"#{dialog}")).to_be_hidden()
+
+
+# With its parts that come later, and the longest texts.
+OPENED = """([id, text]) => {
+  const dialog = document.getElementById(id);
+  for (const part of dialog.querySelectorAll("[hidden]")) part.hidden = false;
+  for (const part of dialog.querySelectorAll("details")) part.open = true;
+  for (const told of dialog.querySelectorAll(".entry-hint")) told.textContent = text;
+  for (const list of dialog.querySelectorAll("ul")) {
+    list.append(document.createElement("li"));
+    list.lastElementChild.textContent = text;
+  }
+  dialog.showModal();
+}"""
 
 
 LONGEST_ALERT = """() => {

@@ -248,7 +248,11 @@ class Database(Actor):
         except Exception as error:
             setting = self._settings.primary.setting
             raise MigrationFailed(why_not_connected(error, url, setting)) from error
-        if there.version == known[-1] or not self._settings.migrate:
+        if not self._settings.migrate:
+            return
+        if there.version == known[-1]:
+            if there.is_for_fewer_than(migrations.usable_from(known[-1])):
+                await self._say_who_may_use_it(url)
             return
         if there.is_newer(known):
             if not there.is_usable(known):
@@ -266,6 +270,15 @@ class Database(Actor):
             raise MigrationFailed(f"{setting}: the schema cannot be made: {error}") from error
         for line in done:
             _log.info("schema migrated", done=line)
+
+    async def _say_who_may_use_it(self, url: str) -> None:
+        """Of more programs than was said when it was migrated. Without it this one goes on."""
+        try:
+            await migrations.migrate(url)
+        except MigrationFailed as error:
+            _log.warning(
+                "older programs are not told that they may use the schema", reason=str(error)
+            )
 
     def _tell(self) -> None:
         """Store the status in its table, and log each change of it."""

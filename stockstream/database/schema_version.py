@@ -51,6 +51,10 @@ class SchemaVersion(NamedTuple):
         """Whether a program that knows these may use a newer one."""
         return self.usable_from is not None and self.usable_from <= known[-1]
 
+    def is_for_fewer_than(self, usable_from: str) -> bool:
+        """Whether its version asked for newer programs when it was made, or said nothing."""
+        return self.usable_from is None or self.usable_from > usable_from
+
     def why_not(self, known: Sequence[str]) -> str:
         """What to say of a newer one that it may not use."""
         return (

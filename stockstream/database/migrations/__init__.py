@@ -6,6 +6,7 @@ Alembic and SQLAlchemy are big and needed only for a moment; so the server does 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,16 @@ class MigrationFailed(Exception):
 def versions() -> list[str]:
     """All versions there are, the oldest first: `0001`, `0002`, ..."""
     return sorted(path.name[:4] for path in (FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def usable_from(version: str) -> str:
+    """Which programs may use the schema as it is in a version of ours, as its file says.
+
+    The file is read, not imported: that would load Alembic.
+    """
+    (path,) = (FOLDER / "versions").glob(f"{version}_*.py")
+    said = re.search(r'^usable_from = "(\d{4})"$', path.read_text(encoding="utf-8"), re.MULTILINE)
+    return said[1] if said else version
 
 
 async def migrate(url: str, target: str = "head") -> list[str]:

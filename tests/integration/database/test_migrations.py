@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,7 +132,20 @@ def test_each_version_says_which_programs_may_use_it() -> None:
         if script.revision >= "0016"
     ]
     assert all(usable_from <= revision for revision, usable_from in said)
+    assert said == [(revision, migrations.usable_from(revision)) for revision, _ in said]
+    assert migrations.usable_from("0001") == "0001"
     assert [usable_from for _, usable_from in said] == sorted(one for _, one in said)
+
+
+def test_a_version_that_only_adds_is_for_all_programs_that_the_one_before_is_for() -> None:
+    """A release has several, and going back from it must not stop the recording."""
+    before = ""
+    for script in reversed([*ScriptDirectory(str(migrations.FOLDER)).walk_revisions()]):
+        if script.revision > "0018":
+            takes = inspect.getsource(script.module.upgrade)
+            if not re.search(r"\b(DROP|RENAME|ALTER COLUMN|SET NOT NULL|TRUNCATE)\b", takes):
+                assert script.module.usable_from == before, script.revision
+        before = getattr(script.module, "usable_from", "")
 
 
 async def test_a_version_says_in_the_database_which_programs_may_use_it(
@@ -143,6 +158,19 @@ async def test_a_version_says_in_the_database_which_programs_may_use_it(
     assert psql(empty_database_url, said).strip() == "usable from 0015"
     await migrate(empty_database_url, "-1")
     assert psql(empty_database_url, said).strip() == "usable from 0015"
+
+
+@pytest.mark.parametrize("said", ["'usable from 9998'", "NULL"])
+async def test_a_start_says_again_which_programs_may_use_it_where_it_said_fewer(
+    database_url: str, said: str
+) -> None:
+    """Else a database that was migrated by an earlier release would keep the old word."""
+    newest = migrations.versions()[-1]
+    psql(database_url, f"COMMENT ON TABLE alembic_version IS {said}")
+    async with running_history(database_url) as history:
+        await history.until_up()
+    now = psql(database_url, "SELECT obj_description('alembic_version'::regclass, 'pg_class')")
+    assert now.strip() == f"usable from {migrations.usable_from(newest)}"
 
 
 @pytest.mark.proves("H3")

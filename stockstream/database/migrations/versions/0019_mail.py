@@ -4,7 +4,7 @@ from alembic import op
 
 revision = "0019"
 down_revision = "0018"
-usable_from = "0018"
+usable_from = "0017"
 
 TABLES = ("mail_deliveries", "mail_refusals", "mail_addresses")
 

@@ -6,7 +6,7 @@ from alembic import op
 
 revision = "0020"
 down_revision = "0019"
-usable_from = "0019"
+usable_from = "0017"
 
 
 def upgrade() -> None:

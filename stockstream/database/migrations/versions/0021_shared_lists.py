@@ -6,7 +6,7 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
-usable_from = "0020"
+usable_from = "0017"
 
 _TABLE = """
 CREATE TABLE list_shares (

@@ -6,7 +6,7 @@ from alembic import op
 
 revision = "0022"
 down_revision = "0021"
-usable_from = "0021"
+usable_from = "0017"
 
 
 def upgrade() -> None:

@@ -6,7 +6,7 @@ from alembic import op
 
 revision = "0023"
 down_revision = "0022"
-usable_from = "0022"
+usable_from = "0017"
 
 
 def upgrade() -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from stockstream.market.top_of_book import is_another
 from stockstream.statuses import UpstreamClock
 
 if TYPE_CHECKING:
@@ -69,13 +70,15 @@ class Poll:
     """The observations of a poll, sorted by what they are to those who know the symbols' rows.
 
     `step` is by how much the upstream's clock was found to have stepped, mostly 0. Those in
-    `newer` are to be published. By what the others are off the most is `furthest` of them.
+    `newer` are to be published, and so is what was `retold`: of the `unchanged` those that came
+    with another bid or ask. By what the others are off the most is `furthest` of them.
     """
 
     newer: list[Observation] = field(default_factory=list)
     outdated: list[Observation] = field(default_factory=list)
     ahead: list[Observation] = field(default_factory=list)
     unchanged: int = 0
+    retold: list[Observation] = field(default_factory=list)
     step: int = 0
     known: int = 0
     """Of `newer`, those whose symbol had a row."""
@@ -254,6 +257,8 @@ class TimeBase:
                 last = row.quote
                 if last.timestamp == seen.timestamp and last.tells_the_same(seen):
                     poll.unchanged += 1
+                    if seen.top is not None and is_another(seen.top, last.top):
+                        poll.retold.append(seen)
                     continue
             if time > latest:
                 poll.ahead.append(seen)

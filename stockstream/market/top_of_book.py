@@ -54,12 +54,19 @@ def _price(field: OptionalFields, name: str, value: object, now: float) -> float
     return None if value is None or read_number(value) == 0 else field.price(name, value, now)
 
 
+def is_another(top: TopOfBook | None, held: TopOfBook | None) -> bool:
+    """Whether somebody bids or asks another price than is `held`; None says nothing of them."""
+    if top is None:
+        return False
+    before = held or NOTHING
+    return top.bid != before.bid or top.ask != before.ask
+
+
 def retold(row: QuoteRow, top: TopOfBook, epoch: int, received: int) -> tuple[QuoteRow, ...]:
     """The row of a price that was told again, with what was told beside it this time; no row where
     that is what it has, or where another node fetches this by now.
     """
-    held = row.quote.top or NOTHING
-    if (top.bid == held.bid and top.ask == held.ask) or row.quote.version.epoch > epoch:
+    if not is_another(top, row.quote.top) or row.quote.version.epoch > epoch:
         return ()
     at = received if top.at is None else top.at
     later = TopOfBook(top.bid, top.ask, at)

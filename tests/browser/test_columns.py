@@ -145,8 +145,8 @@ def test_bid_ask_and_spread_are_those_of_the_last_price(
     """All decimals that they have, also as what is told again beside the same price, with its time.
     A price without them empties their cells; the page of the symbol has them beside its day.
     """
-    book = {"bid": 149.99, "ask": 150.005}
-    provider.tell_items([item("BOOK", 150, **book), item("WIDE", 20, bid=19, ask=21)])
+    told, wide = item("BOOK", 150, bid=149.99, ask=150.005), item("WIDE", 20, bid=19, ask=21)
+    provider.tell_items([told, wide])
     me = visit(exact.url)
     subscribe(me, exact, "WIDE BOOK")
     me.page.get_by_role("button", name="Columns", exact=True).click()
@@ -163,7 +163,11 @@ def test_bid_ask_and_spread_are_those_of_the_last_price(
     with me.page.context.new_page() as symbol:
         symbol.goto(f"{exact.url}/s/BOOK")
         expect(symbol.locator("#day")).to_contain_text("149.99 / 150.005")
-    provider.tell_items([item("BOOK", 151), item("WIDE", 20, bid=19, ask=21)])
+    provider.tell_items([{**told, "bid": 149.98}, wide])
+    expect(bid).to_have_text("149.98")
+    expect(bid).to_have_attribute("title", re.compile(r"^149\.98 at \d\d:\d\d:\d\d\sUTC$"))
+    expect(spread).to_have_text("0.025")
+    provider.tell_items([item("BOOK", 151), wide])
     expect(me.page.get_by_test_id("price-BOOK")).to_have_text("151.00")
     for cell in (bid, ask, spread):
         expect(cell).to_have_text("")

@@ -385,14 +385,18 @@ class PollFeed(Actor):
             seconds = round(poll.step / 1000, 1)
             standing.stepped(seconds)
             self.system.emit(ClockStepped(self.path, "upstream", seconds))
-        newer, elsewhere = tuple(poll.newer), self._elsewhere(parsed)
+        newer, retold, elsewhere = poll.newer, poll.retold, self._elsewhere(parsed)
         if elsewhere:
-            newer = tuple(seen for seen in newer if seen.symbol not in elsewhere)
+            newer = [seen for seen in newer if seen.symbol not in elsewhere]
+            retold = [seen for seen in retold if seen.symbol not in elsewhere]
         told = believed(parsed, poll)
         self._fetches.items(len(parsed.observations), len(newer), parsed.rejects.total)
         shift, when = self._base.clock.shift, round(asked_at * 1000)
         accepted = await self._partners.publish(
-            Observed(self._upstream, newer, reading, shift, when, told, whole=self._lists),
+            Observed(
+                *(self._upstream, (*newer, *retold), reading, shift, when, told),
+                whole=self._lists,
+            ),
             self._failed,
         )
         again = standing.rejected(parsed.rejects) + standing.suspected(poll)

@@ -99,8 +99,9 @@ class Telling:
         refused = refusals(Rejects(), reading.steady, poll)
         if refused:
             self._confirming.refused(refused)
-        if poll.newer:
-            observed = Observed(self._upstream, tuple(poll.newer), reading, self._base.clock.shift)
+        told = (*poll.newer, *poll.retold)
+        if told:
+            observed = Observed(self._upstream, told, reading, self._base.clock.shift)
             accepted = await self._partners.publish(observed, self._failed)
             self._standing.behind(len(accepted.behind))
             if accepted.behind:

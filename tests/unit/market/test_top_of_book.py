@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stockstream.market.acceptance import accept, take_in
 from stockstream.market.day_figures import said_later
 from stockstream.market.observed import Observed
-from stockstream.market.time_base import Reading
+from stockstream.market.time_base import Reading, TimeBase
 from stockstream.market.top_of_book import is_later_top, read_top
 from stockstream.quotes import Observation, Quote, Symbol, TopOfBook
 from stockstream.statuses import QuoteRow
@@ -114,6 +114,25 @@ def test_another_bid_beside_the_same_price_makes_no_quote_and_is_told() -> None:
     assert take(rows, 150.0, NOON, TopOfBook(1, 2), "us2", NOON + 5_000) == ((), ())
     _, (row,) = take(rows, 150.0, NOON, TopOfBook(), now=NOON + 6_000)
     assert row.quote.top == TopOfBook(None, None, NOON + 6_000)
+
+
+def test_a_feed_passes_on_another_bid_beside_a_price_that_is_known() -> None:
+    """A poll while nobody trades was left out as unchanged, and the bid stayed what it was."""
+    rows: Rows = {}
+    take(rows, 150.0, NOON, TopOfBook(149.9, 150.1))
+    base = TimeBase(source="us")
+
+    def retold(top: TopOfBook | None) -> int:
+        seen = Observation(AAPL, 150.0, NOON, "NASDAQ", top=top)
+        poll = base.judge((seen,), rows, Reading(0, NOON + 1_000))
+        assert (poll.unchanged, poll.newer) == (1, [])
+        assert poll.retold in ([], [seen])
+        return len(poll.retold)
+
+    assert retold(TopOfBook(149.8, 150.1)) == 1
+    assert retold(TopOfBook()) == 1, "nobody bids or asks any more"
+    assert retold(TopOfBook(149.9, 150.1)) == 0
+    assert retold(None) == 0, "it says nothing of them"
 
 
 def test_what_another_node_fetches_by_now_is_not_amended() -> None:

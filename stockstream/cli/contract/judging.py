@@ -216,14 +216,21 @@ def _optional(good: Sequence[Fetched]) -> Check:
         if one.parsed is not None
         and (sample := one.parsed.rejects.samples.get(RejectKind.OPTIONAL_FIELD))
     ]
-    told = sorted(
-        name
-        for name in ("exchange", "currency", "name", "open", "previous_close", "session")
-        if any(getattr(one, name) is not None for one in _observations(good[-1]))
-    )
+    told = sorted({name for one in _observations(good[-1]) for name in _optional_of(one)})
     right = f"it tells {', '.join(told)}" if told else "it tells none"
     advice = "docs/feeds.md has them; a price is taken without a field that cannot be read"
     return _check("optional", asks, samples[0] if samples else "", right, advice, Verdict.WARNING)
+
+
+def _optional_of(seen: Observation) -> Iterator[str]:
+    """The names of the optional fields that a price came with."""
+    parts = (
+        (seen, ("exchange", "currency", "name", "open", "previous_close", "session")),
+        (seen.figures, ("high", "low", "volume")),
+        (seen.top, ("bid", "ask")),
+    )
+    for part, names in parts:
+        yield from (name for name in names if getattr(part, name, None) is not None)
 
 
 def _moves(good: Sequence[Fetched]) -> Check:

@@ -96,6 +96,15 @@ async def test_an_api_that_keeps_it_holds(api: Api, capsys: CaptureFixture[str])
     assert "1: 3 symbols, " in told.err
 
 
+async def test_optional_fields_that_are_told_are_named(
+    api: Api, capsys: CaptureFixture[str]
+) -> None:
+    """Those of the day, and bid and ask, as the others."""
+    api.change = put(0, name="Apple", volume=5, bid=1, ask=1_000)
+    assert await contract(api.url, seconds="120ms", every="50ms") == 0
+    assert "it tells ask, bid, currency, name, volume" in capsys.readouterr().out
+
+
 def put(index: int, **fields: object) -> Callable[[int, Items], Items]:
     """Give an item other fields, in every list."""
 
@@ -134,6 +143,7 @@ def same_time(_number: int, items: Items) -> Items:
         (older, "order", "broken", "went back: AAPL"),
         (same_time, "order", "warning", "another price at the same time: AAPL"),
         (put(0, open="n/a"), "optional", "warning", "open"),
+        (put(0, bid=190.2, ask=190.1), "optional", "warning", "is above its ask"),
         (lambda _number, _items: [], "items", "broken", "the list is empty"),
     ],
 )

@@ -1,6 +1,7 @@
 """What it costs to send prices to thousands of clients: the shipped server, and others beside it.
 
-    python bench/fanout.py [--quick] [--only equal|mixed|peers] [--login] [--profile]
+    python bench/fanout.py [--quick] [--only equal|mixed|peers] [--login] [--book]
+                            [--profile]
 
 Each server runs on one core, the clients on another one. StockStream is started as its users start
 it (`python -m stockstream serve`) with a simulated market: its actors, protocol and limits are on,
@@ -157,10 +158,13 @@ QUICK = Extent(
 class Bench:
     """Runs measurements, prints each as it comes, and keeps all."""
 
-    def __init__(self, extent: Extent, cores: Cores, *, login: bool = False) -> None:
+    def __init__(
+        self, extent: Extent, cores: Cores, *, login: bool = False, book: bool = False
+    ) -> None:
         self.extent = extent
         self.cores = cores
         self.login = login
+        self.book = book
         self.rows: list[Figures] = []
         self.skipped: list[str] = []
         self.failed: list[str] = []
@@ -180,6 +184,7 @@ class Bench:
             interval=interval,
             flush_interval=FLUSH_SECONDS,
             login=self.login,
+            book=self.book,
         ) as server:
             plan = replace(
                 self._plan(row.clients, server),
@@ -338,6 +343,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["equal", "mixed", "crowd", "peers"], help="a part of it")
     parser.add_argument("--profile", action="store_true", help="where the server's CPU goes")
     parser.add_argument("--login", action="store_true", help="with DASHBOARD=login, by API tokens")
+    parser.add_argument("--book", action="store_true", help="with bid and ask beside each price")
     options = parser.parse_args()
     raise_limit_of_open_files()
     RESULTS.mkdir(exist_ok=True)
@@ -350,7 +356,7 @@ def main() -> None:
     machine = describe_machine()
     print(machine.text, end="\n\n")
     print_head()
-    bench = Bench(QUICK if options.quick else FULL, cores, login=options.login)
+    bench = Bench(QUICK if options.quick else FULL, cores, login=options.login, book=options.book)
     if options.only != "peers":
         bench.all_rows(options.only)
     if options.only in {None, "peers"}:
@@ -363,13 +369,14 @@ def main() -> None:
             "versions": describe_versions(),
             "quick": options.quick,
             "login": options.login,
+            "book": options.book,
             "rows": [figures.fields() for figures in bench.rows],
             "ratios": ratios(bench.rows),
             "targets": [target.fields() for target in judged],
             "skipped": sorted(set(bench.skipped)),
             "failed": bench.failed,
         }
-        chosen = [name for name in ("quick", "login") if getattr(options, name)]
+        chosen = [name for name in ("quick", "login", "book") if getattr(options, name)]
         name = "-".join(["fanout", *chosen])
         (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
     if bench.failed:

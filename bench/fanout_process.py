@@ -160,14 +160,22 @@ def _tail(log: Path) -> str:
 
 @contextmanager
 def stockstream(
-    core: int, *, symbols: int, interval: float, flush_interval: float, login: bool = False
+    core: int,
+    *,
+    symbols: int,
+    interval: float,
+    flush_interval: float,
+    login: bool = False,
+    book: bool = False,
 ) -> Iterator[Process]:
     """The shipped server with a simulated market of `symbols` that moves every `interval`.
 
-    With `login` nobody sees it without one; there is an API token then.
+    With `login` nobody sees it without one; there is an API token then. With `book` it tells bid
+    and ask.
     """
+    more = "&book=true" if book else ""
     settings = {
-        "STOCK_API_URL": f"sim://?symbols={symbols}&interval={interval:g}&seed=7",
+        "STOCK_API_URL": f"sim://?symbols={symbols}&interval={interval:g}&seed=7{more}",
         "FLUSH_INTERVAL": f"{flush_interval:g}",
         "FETCH_JITTER": "0",
         **({"DASHBOARD": "login"} if login else {}),

@@ -77,6 +77,9 @@ def bundle(contents: Mapping[str, bytes], entry: str) -> dict[str, bytes]:
         for line, where in lines:
             script.append(_PRIVATE.sub(shorter, line.strip()))
             places.append(None if where is None else (path, where))
+    if exports := modules[entry].exports:
+        script.append(f"export {{ {', '.join(exports)} }};")
+        places.append(None)
     target = f"{entry.removesuffix('.js')}.bundle.js"
     script.append(f"//# sourceMappingURL={posixpath.basename(target)}.map\n")
     return {

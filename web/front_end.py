@@ -10,12 +10,13 @@ from web.server import StaticFiles, pack, read_folder
 
 ENTRIES = (
     "js/main.js",
+    "js/dialogs.js",
     "js/chart/page.js",
     "js/admin/main.js",
     "js/docs-page.js",
     "js/shared-page.js",
 )
-"""A page's script each."""
+"""A page's script each; the dialogs are the dashboard's, which come when one is wanted."""
 _FOLDER = Path(__file__).parent / "static"
 
 

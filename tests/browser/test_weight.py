@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.support.programs import Server
 
-FIRST_PRICE_BYTES = 77 * 1024
+FIRST_PRICE_BYTES = 74 * 1024
 SECOND_VISIT_REQUESTS = 5
 
 

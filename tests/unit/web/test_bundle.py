@@ -104,6 +104,17 @@ def test_a_bundle_says_what_its_modules_say(tmp_path: Path) -> None:
     assert "this.#length" not in script
 
 
+def test_what_an_entry_exports_is_there_for_who_imports_its_bundle() -> None:
+    """A part of a page that is fetched later is a module, and so is its bundle."""
+    sources = {
+        "js/part.js": b'import { a } from "./a.js";\nexport function made() {\nreturn a;\n}\n',
+        "js/a.js": b"export const a = 1;\n",
+    }
+    lines = bundle(sources, "js/part.js")["js/part.bundle.js"].decode().splitlines()
+    assert lines[-2] == "export { made };"
+    assert bundle(sources, "js/a.js")["js/a.bundle.js"].startswith(b"const a = 1;\nexport { a };\n")
+
+
 @needs_node
 def test_an_error_in_a_bundle_is_told_by_its_module_and_line(tmp_path: Path) -> None:
     """That is what its source map is for."""

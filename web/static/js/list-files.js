@@ -39,10 +39,6 @@ export class ListFiles {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    must(document, "#list-import", HTMLButtonElement).addEventListener("click", () => this.#open());
-    for (const button of document.querySelectorAll("#list-more [data-format]")) {
-      button.addEventListener("click", () => void this.#save(button.getAttribute("data-format") ?? "csv"));
-    }
     must(this.#dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#look();
@@ -56,7 +52,7 @@ export class ListFiles {
     this.#add.addEventListener("click", () => this.#import());
   }
 
-  #open() {
+  open() {
     this.#file.value = this.#text.value = "";
     this.#forget();
     this.#dialog.showModal();
@@ -117,7 +113,7 @@ export class ListFiles {
   }
 
   /** @param {string} format */
-  async #save(format) {
+  async save(format) {
     const { name } = this.#options.what();
     const { symbols, sections } = this.#options.list();
     // As it is shown: what was changed a moment ago may not be with the server yet.

@@ -24,7 +24,6 @@ export class ListSharing {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    must(document, "#list-share", HTMLButtonElement).addEventListener("click", () => void this.#open());
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#make();
@@ -37,7 +36,7 @@ export class ListSharing {
     });
   }
 
-  async #open() {
+  async open() {
     const { id, name } = this.#options.what();
     this.#made.hidden = true;
     setText(must(this.#dialog, "h2", HTMLElement), id === null ? "Shared lists" : `Share “${name}”`);

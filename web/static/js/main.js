@@ -12,14 +12,12 @@ import { must, setText } from "./dom.js";
 import { enumerate } from "./format.js";
 import { bindKeyboard } from "./keyboard.js";
 import { KnownSymbols } from "./known-symbols.js";
-import { ListFiles } from "./list-files.js";
-import { ListSharing } from "./list-sharing.js";
+import { ListDialogs } from "./list-dialogs.js";
 import { LISTS_KEY, Lists } from "./lists.js";
 import { LivePage } from "./live-page.js";
 import { Offers } from "./offers.js";
 import { clock, started } from "./page.js";
 import { POSITION_COLUMNS, positionColumns } from "./position-columns.js";
-import { PositionDialog } from "./position-dialog.js";
 import { PositionSums } from "./position-sums.js";
 import { ownColumns, toldColumns } from "./quote-columns.js";
 import { ask } from "./rows-api.js";
@@ -129,7 +127,7 @@ const watchlist = new Watchlist({
   onDrop: (drop) => arranging.drop(drop),
   whyUnmovable: () => arranging.whyUnmovable(),
   onFold: (name) => arranging.fold(name),
-  onPosition: (symbol) => positionDialog.open(symbol),
+  onPosition: (symbol) => dialogs.openPosition(symbol),
   onRenameSection: (name) => arranging.rename(name),
   onRemoveSection: (name) => arranging.remove(name),
   onPainted: () => setText(summary, summarise()),
@@ -171,37 +169,38 @@ const lists = new Lists({
   announce: (text) => page.say(text),
 });
 
-const positionDialog = new PositionDialog({
-  symbols: () => lists.symbols,
-  positions: () => lists.positions,
+const dialogs = new ListDialogs({
   current: () => watchlist.current,
-  currencyOf: (symbol) => store.entry(symbol)?.quote?.currency ?? null,
-  whyNot: () => (lists.chosen.id === null ? "Positions are kept in lists that have a name: make one by “New list”." : null),
-  onSaved: (symbol, position) => {
-    lists.hold({ [symbol]: position });
-    showPositions();
-    page.say(position === null ? `${symbol}: no position any more.` : `${symbol}: position saved.`);
-  },
-  focus: (symbol) => watchlist.focus(symbol),
   tell: (text) => lists.tell(text),
+  position: {
+    symbols: () => lists.symbols,
+    positions: () => lists.positions,
+    currencyOf: (symbol) => store.entry(symbol)?.quote?.currency ?? null,
+    whyNot: () => (lists.chosen.id === null ? "Positions are kept in lists that have a name: make one by “New list”." : null),
+    onSaved: (symbol, position) => {
+      lists.hold({ [symbol]: position });
+      showPositions();
+      page.say(position === null ? `${symbol}: no position any more.` : `${symbol}: position saved.`);
+    },
+    focus: (symbol) => watchlist.focus(symbol),
+    tell: (text) => lists.tell(text),
+  },
+  files: {
+    list: () => lists.arrangement,
+    positions: () => lists.positions,
+    what: () => lists.chosen,
+    most: () => lists.most,
+    onImported: (list, positions) => {
+      lists.edited(list);
+      lists.hold(positions);
+      show(lists.arrangement);
+    },
+    tell: (text) => page.say(text),
+  },
+  sharing: { what: () => lists.chosen, announce: (text) => page.say(text) },
 });
 const positionSums = new PositionSums();
 let hadPositions = false;
-
-new ListFiles({
-  list: () => lists.arrangement,
-  positions: () => lists.positions,
-  what: () => lists.chosen,
-  most: () => lists.most,
-  onImported: (list, positions) => {
-    lists.edited(list);
-    lists.hold(positions);
-    show(lists.arrangement);
-  },
-  tell: (text) => page.say(text),
-});
-
-new ListSharing({ what: () => lists.chosen, announce: (text) => page.say(text) });
 
 const arranging = new Arranging({
   list: () => lists.arrangement,

@@ -14,7 +14,6 @@ import { readNumber } from "./typed-number.js";
  * @typedef {object} Options
  * @property {() => readonly string[]} symbols of the list that is shown
  * @property {() => Positions} positions
- * @property {() => string | null} current the symbol that somebody is at
  * @property {(symbol: string) => string | null} currencyOf its price
  * @property {() => string | null} whyNot why the list that is shown takes none; null if it does
  * @property {(symbol: string, position: Position | null) => void} onSaved null: it is taken away
@@ -40,7 +39,6 @@ export class PositionDialog {
   /** @param {Options} options */
   constructor(options) {
     this.#options = options;
-    must(document, "#position-open", HTMLButtonElement).addEventListener("click", () => this.open(options.current()));
     must(this.#dialog, "form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save();

@@ -28,11 +28,13 @@ from history_rig import Market, Rig, Used, running_rig
 from stockstream.history.overview import Look
 from stockstream.history.queries import FetchCandles, FetchTicks
 from stockstream.history.rolling import RollUp
+from stockstream.history.sparks import FetchSparks, Wanted
 from stockstream.history.upkeep import Retain
+from stockstream.statuses import ExchangeDay
 from stockstream.times import DAY_MS, HOUR_MS, now_ms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from stockstream.database.query import Query
     from stockstream.quotes import Symbol
@@ -190,7 +192,7 @@ class Bench:
     async def _queried(self, recording: int) -> None:
         start, end = self.day * DAY_MS, (self.day + 1) * DAY_MS
         week = end - 7 * DAY_MS
-        kinds: dict[str, Callable[[Symbol], Query[Sequence[object]]]] = {
+        kinds: dict[str, Callable[[Symbol], Query[Collection[object]]]] = {
             "a day of 1m": lambda s: FetchCandles(s, "1m", start, end, 5_000),
             "a day of 5m": lambda s: FetchCandles(s, "5m", start, end, 5_000),
             "a week of 1h": lambda s: FetchCandles(s, "1h", week, end, 5_000),
@@ -198,6 +200,7 @@ class Bench:
             "a week of 30m": lambda s: FetchCandles(s, "30m", week, end, 5_000),
             "a week of 4h": lambda s: FetchCandles(s, "4h", week, end, 5_000),
             "an hour of 1m": lambda s: FetchCandles(s, "1m", end - HOUR_MS, end, 5_000),
+            "a day of 100 symbols, 10m": lambda _: self._sparks(start, end),
             "1,000 ticks": lambda s: FetchTicks(s, start, end, 1_000),
         }
         for what, made in kinds.items():
@@ -221,6 +224,10 @@ class Bench:
             )
             self.latencies.append(latency)
             print(latency.line(), flush=True)
+
+    def _sparks(self, start: int, end: int) -> FetchSparks:
+        wanted = Wanted(ExchangeDay("UTC", start, end), None)
+        return FetchSparks(dict.fromkeys(self._chance.sample(self.market.symbols, 100), wanted))
 
     def _take(self, rate: Rate) -> None:
         self.rates.append(rate)

@@ -26,7 +26,8 @@ quarter past, as in Nepal, its first and its last bin are cut."""
 # A minute of an hour that waits for its roll-up may be in a candle of 5 minutes already, with an
 # older close: the later one of both is right, as in a roll-up. One row for each symbol: a row for
 # each bin took twice as long here, in the thread that all queries share.
-_SPARKS = """
+# `OFFSET 0` keeps the planner from reading all minutes of the day first, of which a few hours wait.
+SPARKS = """
 WITH due AS MATERIALIZED (
     SELECT DISTINCT hour FROM rollups_due
     WHERE hour > $5::timestamptz - interval '1 hour' AND hour < $6::timestamptz)
@@ -43,11 +44,15 @@ CROSS JOIN LATERAL (
             WHERE "interval" = '5m' AND symbol = asked.symbol AND start >= begins AND start < ends
                 AND (currency IS NULL OR told IS NULL OR currency = told)
             UNION ALL
-            SELECT floor(date_part('epoch', start) / $7)::bigint, close, currency, last_at, start, 1
-            FROM due JOIN candles ON start >= hour AND start < hour + interval '1 hour'
-            WHERE "interval" = '1m' AND symbol = asked.symbol AND start >= begins AND start < ends
-                AND start >= $5 AND start < $6
-                AND (currency IS NULL OR told IS NULL OR currency = told)) AS parts
+            SELECT minutes.* FROM due CROSS JOIN LATERAL (
+                SELECT floor(date_part('epoch', start) / $7)::bigint, close, currency, last_at,
+                    start, 1
+                FROM candles
+                WHERE "interval" = '1m' AND symbol = asked.symbol
+                    AND start >= hour AND start < hour + interval '1 hour'
+                    AND start >= begins AND start < ends AND start >= $5 AND start < $6
+                    AND (currency IS NULL OR told IS NULL OR currency = told)
+                OFFSET 0) AS minutes) AS parts
         ORDER BY bin, last_at DESC, fine DESC, start DESC) AS last_of_each) AS course
 WHERE bins IS NOT NULL
 """
@@ -80,10 +85,16 @@ class FetchSparks(Query[dict[str, Spark]]):
         """Ask."""
         if not self.wanted:
             return {}
-        symbols, days = list(self.wanted), [day for day, _ in self.wanted.values()]
-        rows = await connection.fetch(
-            _SPARKS,
-            symbols,
+        symbols = list(self.wanted)
+        rows = await connection.fetch(SPARKS, *self.arguments)
+        return {symbols[place - 1]: spark(*columns) for place, *columns in rows}
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """Of `SPARKS`; there has to be a symbol."""
+        days = [day for day, _ in self.wanted.values()]
+        return (
+            list(self.wanted),
             [to_datetime(day.start) for day in days],
             [to_datetime(day.end) for day in days],
             [currency for _, currency in self.wanted.values()],
@@ -91,7 +102,6 @@ class FetchSparks(Query[dict[str, Spark]]):
             to_datetime(max(day.end for day in days)),
             BIN_MS / 1000,
         )
-        return {symbols[place - 1]: spark(*columns) for place, *columns in rows}
 
 
 def spark(bins: Sequence[int], closes: Sequence[float], currencies: Sequence[str | None]) -> Spark:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +12,10 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.database.query import ask
+from stockstream.database.query import Connection, Query, ask
 from stockstream.history.recording import Record
 from stockstream.history.rolling import RollUp
-from stockstream.history.sparks import BIN_MS, FetchSparks, Spark, Wanted
+from stockstream.history.sparks import BIN_MS, SPARKS, FetchSparks, Spark, Wanted
 from stockstream.market.exchange_days import day_at
 from stockstream.quotes import Symbol
 from stockstream.times import HOUR_MS, MINUTE_MS, now_ms, to_ms
@@ -69,6 +71,33 @@ async def test_of_two_currencies_the_later_one_is_left(database_url: str) -> Non
         assert await history.ask(FetchSparks(wanted)) == {symbol: Spark(DAY + BIN_MS, [10.0])}
         wanted = {symbol: Wanted(UTC_DAY, "GBP")}
         assert await history.ask(FetchSparks(wanted)) == {symbol: Spark(DAY, [10.0])}
+
+
+@dataclass(frozen=True, slots=True)
+class Explain(Query[str]):
+    """How the question was answered."""
+
+    question: FetchSparks
+
+    async def run(self, connection: Connection) -> str:
+        sql = f"EXPLAIN (ANALYZE, COSTS OFF) {SPARKS}"
+        rows = await connection.fetch(sql, *self.question.arguments)
+        return "\n".join(line for (line,) in rows)
+
+
+async def test_minutes_of_hours_that_are_rolled_up_are_not_read(database_url: str) -> None:
+    """A day of 100 symbols has 144,000 of them."""
+    symbol = Symbol("AAA")
+    question = FetchSparks({symbol: Wanted(UTC_DAY, None)})
+    async with running_history(database_url) as history:
+        await history.until_up()
+        await history.ask(Record([batch(1, *each_minute(symbol, DAY, 120))]))
+        waiting = await history.ask(Explain(question))
+        await history.ask(RollUp(DAY + 24 * HOUR_MS))
+        done = await history.ask(Explain(question))
+    minutes = re.compile(r" on candles_1m\w* .*\(actual .*rows=([\d.]+) ")
+    assert [float(rows) for rows in minutes.findall(waiting) if float(rows) > 0] == [60.0]
+    assert [rows for rows in minutes.findall(done) if float(rows) > 0] == []
 
 
 async def answer_of(client: httpx.AsyncClient, symbols: str, **headers: str) -> httpx.Response:

@@ -42,7 +42,8 @@ async def look_at_backups(loop: AsyncioLoop, url: str | None, directory: Path) -
         found = await trio.to_thread.run_sync(embedded_at, directory, abandon_on_cancel=True)
         url = found if isinstance(found, str) else None
     shared = BackupNotes() if url is None else await _shared(loop, url)
-    return judge_backups(later(notes, shared), now_ms())
+    now = now_ms()
+    return judge_backups(later(notes, shared, now), now)
 
 
 async def _shared(loop: AsyncioLoop, url: str) -> BackupNotes:
@@ -64,12 +65,13 @@ async def _successes(url: str) -> dict[str, int]:
         connection.terminate()
 
 
-def later(one: BackupNotes, other: BackupNotes) -> BackupNotes:
-    """Of each the later one."""
-    return BackupNotes(
-        max(filter(None, (one.made, other.made)), default=None),
-        max(filter(None, (one.restored, other.restored)), default=None),
-    )
+def later(one: BackupNotes, other: BackupNotes, now: int) -> BackupNotes:
+    """Of each the later one. One of a clock that was ahead says nothing of today's."""
+
+    def last(*times: int | None) -> int | None:
+        return max((time for time in times if time is not None and time <= now), default=None)
+
+    return BackupNotes(last(one.made, other.made), last(one.restored, other.restored))
 
 
 def judge_backups(notes: BackupNotes, now: int) -> Finding:

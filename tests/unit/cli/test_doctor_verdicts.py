@@ -106,8 +106,14 @@ BACKUPS = [
 
 def test_of_what_is_noted_twice_the_later_one_counts() -> None:
     """Here, and in the database by whichever node."""
-    assert later(BackupNotes(5, None), BackupNotes(3, 4)) == BackupNotes(5, 4)
-    assert later(BackupNotes(), BackupNotes()) == BackupNotes()
+    assert later(BackupNotes(5, None), BackupNotes(3, 4), 9) == BackupNotes(5, 4)
+    assert later(BackupNotes(), BackupNotes(), 9) == BackupNotes()
+
+
+def test_a_note_of_a_clock_that_was_ahead_hides_no_other() -> None:
+    """Neither of them, in the file of an older program or in the database."""
+    assert later(BackupNotes(99, 4), BackupNotes(3, 99), 9) == BackupNotes(3, 4)
+    assert later(BackupNotes(9), BackupNotes(None, 10), 9) == BackupNotes(9)
 
 
 DENIED = PermissionError(13, "cannot listen")

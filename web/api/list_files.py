@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+import trio
 from msgspec import Meta
 from quart import Blueprint
 
@@ -82,6 +83,9 @@ def list_files_api(parts: Parts) -> Blueprint:
     """The routes. Each needs the user's cookie; the lists of other users are not found."""
     blueprint = Blueprint("list_files", __name__, url_prefix="/api/v1/watchlists")
 
+    # The largest file takes a part of a second, in which prices go on.
+    reader = trio.CapacityLimiter(1)
+
     blueprint.before_request(admit_user)
 
     @blueprint.post("/read")
@@ -96,7 +100,9 @@ def list_files_api(parts: Parts) -> Blueprint:
         """
         given = await read_body(ListFile)
         try:
-            found = read_list(given.content, listed(parts.tables))
+            found = await trio.to_thread.run_sync(
+                read_list, given.content, listed(parts.tables), limiter=reader
+            )
         except NotReadable as error:
             raise InvalidFieldError({"content": str(error)}) from error
         kind: Format = "csv" if found.kind == "csv" else "text"

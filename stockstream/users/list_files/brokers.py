@@ -131,6 +131,11 @@ def is_cusip(text: str) -> bool:
     return (10 - sum(sum(divmod(each, 10)) for each in found) % 10) % 10 == int(text[-1])
 
 
+def is_of_trades(heading: str) -> bool:
+    """Whether lines below the heading of a part are trades, whose quantity says which way."""
+    return heading[:_LONGEST_PART].casefold().startswith("trades,")
+
+
 def told_part(
     lines: Sequence[str],
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]]] | None:

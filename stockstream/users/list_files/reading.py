@@ -17,6 +17,7 @@ from stockstream.users.list_files.brokers import (
     HEADING,
     OTHER_TABLE,
     Kind,
+    is_of_trades,
     kind_of,
     lacks_symbols,
     told_part,
@@ -210,7 +211,7 @@ def _read_statement(
     listed: Listed,
 ) -> ReadList:
     (_, heading), *rows = held
-    table = _Table(",", _columns(_head(heading, ",")), listed)
+    table = _Table(",", _columns(_head(heading, ",")), listed, trades=is_of_trades(heading))
     found = [table.read(text, at + 1) for at, text in rows]
     entries = [entry for one in found for entry in one.entries]
     unread = [each for one in found for each in one.unread]
@@ -222,12 +223,19 @@ class _Table:
     """Reads the lines below a heading."""
 
     def __init__(
-        self, delimiter: str, columns: Mapping[str, int], listed: Listed, *, ours: bool = False
+        self,
+        delimiter: str,
+        columns: Mapping[str, int],
+        listed: Listed,
+        *,
+        ours: bool = False,
+        trades: bool = False,
     ) -> None:
         self._delimiter = delimiter
         self._columns = columns
         self._listed = listed
         self._ours = ours
+        self._trades = trades
         self._decimal_comma: bool | None = False
         self._day_first = False
 
@@ -302,6 +310,8 @@ class _Table:
         kind = kind_of(said)
         if kind is None:
             raise Unmapped(f"“{said[:LONGEST_SHOWN]}” is neither a purchase nor a sale")
+        if self._trades and kind == "held":
+            kind = "sold" if (self._number(row, "quantity") or "").startswith("-") else "bought"
         currency = self._cell(row, "currency")
         if currency is not None and not _CURRENCY.fullmatch(currency):
             raise Unmapped(f"“{currency[:LONGEST_SHOWN]}” is no currency")

@@ -238,14 +238,21 @@ def test_what_a_line_tells(text: str, kind: str | None) -> None:
 
 
 def test_a_statement_without_positions_tells_its_trades_each_once() -> None:
-    """Its subtotals are no lots, and its exchange of money is no share."""
-    header = "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Quantity,T. Price\n"
-    trades = (
-        "Trades,Data,Order,Stocks,USD,AAPL,10,189\nTrades,Data,Order,Stocks,USD,BRK B,-4,300\n"
-        "Trades,SubTotal,,Stocks,USD,AAPL,10,\nTrades,Data,Order,Forex,USD,EUR.USD,1000,1.09\n"
+    """What was sold is no short position; subtotals are no lots, and changed money is no share."""
+    file = (
+        "Trades,Header,DataDiscriminator,Asset Category,Currency,Symbol,Date/Time,Quantity,"
+        "T. Price,Comm/Fee\n"
+        'Trades,Data,Order,Stocks,USD,AAPL,"2026-01-05, 10:31:00",10,189,-1.5\n'
+        'Trades,Data,Order,Stocks,USD,BRK B,"2026-01-06, 10:31:00",-4,300,0\n'
+        "Trades,SubTotal,,Stocks,USD,AAPL,,10,,\n"
+        'Trades,Data,Order,Forex,USD,EUR.USD,"2026-01-05, 10:31:00",1000,1.09,0\n'
     )
-    found = read_list((header + trades).encode("utf-8-sig"), Listed())
-    assert held(found) == [("AAPL", "10", "189", "USD"), ("BRK-B", "-4", "300", "USD")]
+    found = read_list(file.encode("utf-8-sig"), Listed())
+    assert [e.symbol for e in found.entries] == ["AAPL", "BRK-B"]
+    assert trades(found) == [
+        ("bought", "10", "189", "2026-01-05", "1.5"),
+        ("sold", "-4", "300", "2026-01-06", None),
+    ]
     assert left(found) == [(4, DETAIL), (5, FUTURE)]
 
 

@@ -25,6 +25,7 @@ OTHER_PART = "another part of the statement; what is held is read, or else what 
 DETAIL = "a detail or a total of what is held or traded"
 HEADING = "the heading once more"
 OTHER_TABLE = "another table begins here and is not read; import it by itself"
+NOT_DONE = "an order that was not carried out, or not all of it"
 FUTURE = "a future or currency, whose price is not that of one"
 
 _CASH = re.compile(
@@ -51,6 +52,11 @@ _BOUGHT = re.compile(
 )
 _SOLD = re.compile(r"(you )?(sell|sold|sale|((market|limit|stop) )+sell)\b.*", re.IGNORECASE)
 _OF_OPTIONS = re.compile(r".*\bto[ _](open|close)\b.*", re.IGNORECASE)
+_NOT_DONE = re.compile(
+    r"(un|not |partial|part)[a-z]*[ -]?(filled|executed).*|(cancel|reject|expire|fail|pend)\w*.*"
+    r"|(open|new|placed|placing|working|queued|accepted|submitted|inactive)\b.*",
+    re.IGNORECASE,
+)
 _HELD = frozenset({"", "long", "short", "hold", "held"})
 _PARTS = {"open positions": "summary", "trades": "order"}
 """Parts of a statement that tell symbols, the best first, and which of their lines do."""
@@ -68,6 +74,11 @@ def kind_of(text: str) -> Kind | None:
     if _OF_OPTIONS.fullmatch(text):
         return None
     return "bought" if _BOUGHT.fullmatch(text) else "sold" if _SOLD.fullmatch(text) else None
+
+
+def is_not_done(status: str) -> bool:
+    """Whether an order with this status bought or sold nothing, or less than it says."""
+    return _NOT_DONE.fullmatch(status.strip()[:LONGEST_SHOWN]) is not None
 
 
 def why_left_out(

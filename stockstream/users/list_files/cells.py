@@ -22,12 +22,25 @@ _MONEY = re.compile(
     r"|\b(USD|EUR|GBP|GBX|CHF|CAD|AUD|JPY|HKD)\b",
     re.IGNORECASE,
 )
+_SIGNS = {
+    "\u20ac": "EUR",
+    "\u00a3": "GBP",
+    "\u20b9": "INR",
+    "\u20a9": "KRW",
+    "US$": "USD",
+    "CA$": "CAD",
+    "C$": "CAD",
+    "A$": "AUD",
+    "HK$": "HKD",
+    "NZ$": "NZD",
+}
+"""Those of one currency: `$` and `\u00a5` are of several."""
 _DIGITS = re.compile(r"[0-9.,]+")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}[.,][0-9]{3}")
 _GROUPS = {",": re.compile(r"[0-9]{1,3}(,[0-9]{3})*"), ".": re.compile(r"[0-9]{1,3}(\.[0-9]{3})*")}
-_DIGITS_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
-_YEAR_FIRST = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})\b.*")
-_YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})[-/.]([0-9]{4})\b.*")
+_DIGITS_DATE = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:[ ,;T].*)?")
+_YEAR_FIRST = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})(?:[^0-9].*)?")
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})[-/.]([0-9]{4})(?:[^0-9].*)?")
 
 
 def has_decimal_comma(cells: Iterable[str], *, usual: bool | None) -> bool | None:
@@ -70,6 +83,14 @@ def number_of(text: str, *, decimal_comma: bool | None) -> str:
     return plain(-number if negative else number)
 
 
+def currency_of(text: str) -> str | None:
+    """The currency that an amount names, by its sign or its letters; None where it names none."""
+    found = _MONEY.search(text)
+    if found is None or len(text) > LONGEST_SHOWN:
+        return None
+    return _SIGNS.get(found[0].upper(), found[2] and found[2].upper())
+
+
 def _is_comma(bare: str) -> bool | None:
     """Whether a number has a decimal comma; None where it does not say, and for what is none."""
     if not _DIGITS.fullmatch(bare):
@@ -103,11 +124,18 @@ def plain(number: Decimal) -> str:
 
 
 def of_one(total: str, quantity: str) -> str | None:
-    """What one costs, to the last decimal that is kept; None where nothing is held."""
+    """What one costs, to the last decimal that is kept; None where nothing is held.
+
+    Raises:
+        Unmapped: it is too large to be kept.
+    """
     count = Decimal(quantity).copy_abs()
     if not count:
         return None
-    return plain((Decimal(total).copy_abs() / count).quantize(Decimal(1).scaleb(-MOST_DECIMALS)))
+    cost = Decimal(total).copy_abs() / count
+    # One that is larger has more digits than can be counted with.
+    small = cost < LARGEST_NUMBER
+    return plain(cost.quantize(Decimal(1).scaleb(-MOST_DECIMALS)) if small else cost)
 
 
 def day_of(text: str, *, day_first: bool) -> str | None:

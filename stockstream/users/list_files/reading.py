@@ -15,8 +15,10 @@ import msgspec
 
 from stockstream.users.list_files.brokers import (
     HEADING,
+    NOT_DONE,
     OTHER_TABLE,
     Kind,
+    is_not_done,
     is_of_trades,
     kind_of,
     lacks_symbols,
@@ -26,12 +28,14 @@ from stockstream.users.list_files.brokers import (
 )
 from stockstream.users.list_files.cells import (
     NOTHING,
+    currency_of,
     day_of,
     has_day_first,
     has_decimal_comma,
     number_of,
     of_one,
 )
+from stockstream.users.list_files.columns import COLUMNS, NUMBERS, columns_of, head_of
 from stockstream.users.list_files.encodings import NotReadable, decoded
 from stockstream.users.list_files.names import LONGEST_SHOWN, Unmapped, mapped, read_symbol
 from stockstream.users.sections import LONGEST_SECTION_NAME
@@ -55,55 +59,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}")
 HEAD = ("symbol", "section", "quantity", "cost", "currency")
 """Of the lines that we write ourselves: their symbols are ours already."""
 _DELIMITERS = ",;\t"
-_COLUMNS: Mapping[str, Sequence[str]] = {
-    "symbol": ("symbol", "ticker", "ticker symbol", "instrument", "symbol/isin", "symbol/cusip"),
-    "section": ("section", "group"),
-    "quantity": ("quantity", "shares", "qty", "units", "qty (quantity)", "no. of shares"),
-    "cost": (
-        "cost",
-        "purchase price",
-        "cost per share",
-        "cost/share",
-        "unit cost",
-        "average cost",
-        "avg cost",
-        "avg. cost",
-        "average price",
-        "avg price",
-        "avg. price",
-        "average cost basis",
-        "avg cost basis",
-        "cost basis price",
-        "cost price",
-        "price paid",
-        "fill price",
-        "price / share",
-        "t. price",
-    ),
-    "total": ("cost basis total", "total cost basis", "cost basis", "total cost", "book cost"),
-    "price": ("price",),
-    "fee": ("commission", "fees", "fee", "comm/fee", "fees & comm"),
-    "currency": ("currency", "ccy", "currency (price / share)", "currencyprimary"),
-    "kind": ("transaction type", "trans code", "action", "side", "buy/sell"),
-    "date": (
-        "trade date",
-        "activity date",
-        "date acquired",
-        "acquisition date",
-        "purchase date",
-        "run date",
-        "closing time",
-        "date/time",
-        "time",
-        "date",
-    ),
-    "asset": ("asset type", "security type", "asset category", "asset class", "assetclass"),
-    "about": ("description", "name", "product"),
-}
-"""Our name of a column, and those of others, the best first. `cost` is of one, `total` of all; a
-`price` is what a trade cost, and else what one costs today."""
-_NUMBERS = ("quantity", "cost", "total", "price", "fee")
-_UNITS = re.compile(r"\(\$\)|[$#*]")
+_TRADES = ("bought", "sold")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -163,8 +119,8 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
         if line.strip() == "":
             continue
         for delimiter in _DELIMITERS:
-            head = _head(line, delimiter)
-            columns = _columns(head)
+            head = head_of(line, delimiter)
+            columns = columns_of(head)
             # A line above a table may be anything, so below one a single word is no head.
             if "symbol" in columns and (len(head) > 1 or (delimiter == "," and not above)):
                 table = _Table(delimiter, columns, listed, ours=tuple(head) == HEAD)
@@ -187,23 +143,6 @@ def bare_cell(text: str) -> str:
     return text
 
 
-def _head(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []  # a cell of more than 128 KB names no column
-
-
-def _columns(head: Sequence[str]) -> dict[str, int]:
-    names = [" ".join(_UNITS.sub("", name.casefold()).split()) for name in head]
-    found = {}
-    for column, known in _COLUMNS.items():
-        place = next((names.index(name) for name in known if name in names), None)
-        if place is not None:
-            found[column] = place
-    return found
-
-
 def _read_statement(
     lines: Sequence[str],
     held: Sequence[tuple[int, str]],
@@ -211,7 +150,7 @@ def _read_statement(
     listed: Listed,
 ) -> ReadList:
     (_, heading), *rows = held
-    table = _Table(",", _columns(_head(heading, ",")), listed, trades=is_of_trades(heading))
+    table = _Table(",", columns_of(head_of(heading, ",")), listed, trades=is_of_trades(heading))
     found = [table.read(text, at + 1) for at, text in rows]
     entries = [entry for one in found for entry in one.entries]
     unread = [each for one in found for each in one.unread]
@@ -238,6 +177,7 @@ class _Table:
         self._trades = trades
         self._decimal_comma: bool | None = False
         self._day_first = False
+        self._kind = "kind"
 
     def read(self, text: str, first: int) -> ReadList:
         """Read it; its first line has this number."""
@@ -254,8 +194,12 @@ class _Table:
                     rows.append((here, row))
         except csv.Error as error:
             broken = [Unread(line, "", f"it cannot be read from here on: {error}")]
-        numbers = [self._cell(row, name) for _, row in rows for name in _NUMBERS]
-        if not self._ours:
+        numbers = [self._cell(row, name) for _, row in rows for name in NUMBERS]
+        types = [self._cell(row, "type") or "" for _, row in rows]
+        if "kind" not in self._columns and any(kind_of(said) in _TRADES for said in types):
+            self._kind = "type"
+        # Ours have commas between; a program of tables may have saved them otherwise.
+        if not self._ours or self._delimiter != ",":
             # Between commas a comma is hardly ever the decimal sign; elsewhere either may be.
             usual = False if self._delimiter == "," else None
             known = has_decimal_comma(filter(None, numbers), usual=None)
@@ -280,9 +224,9 @@ class _Table:
 
     def _heading(self, row: Sequence[str]) -> Mapping[str, int] | None:
         """The columns of a line that is a heading."""
-        if self._ours or not any(cell.strip().casefold() in _COLUMNS["symbol"] for cell in row):
+        if self._ours or not any(cell.strip().casefold() in COLUMNS["symbol"] for cell in row):
             return None
-        columns = _columns(row)
+        columns = columns_of(row)
         return columns if len(columns) > 1 and "symbol" in columns else None
 
     def _cell(self, row: Sequence[str], column: str) -> str | None:
@@ -306,16 +250,22 @@ class _Table:
                 raise Unmapped(why)
         if symbol is None:
             raise Unmapped("there is no symbol in it")
-        said = self._cell(row, "kind") or ""
+        said = self._cell(row, self._kind) or ""
         kind = kind_of(said)
         if kind is None:
             raise Unmapped(f"“{said[:LONGEST_SHOWN]}” is neither a purchase nor a sale")
+        if kind != "held" and is_not_done(self._cell(row, "status") or ""):
+            raise Unmapped(NOT_DONE)
         if self._trades and kind == "held":
             kind = "sold" if (self._number(row, "quantity") or "").startswith("-") else "bought"
         currency = self._cell(row, "currency")
         if currency is not None and not _CURRENCY.fullmatch(currency):
             raise Unmapped(f"“{currency[:LONGEST_SHOWN]}” is no currency")
         quantity, cost = self._figures(row, kind)
+        if said.casefold() == "short" and quantity is not None:
+            quantity = f"-{quantity.lstrip('-')}"
+        if not self._ours:
+            currency = self._currency(row, currency, costs=cost is not None)
         if self._ours:
             ours = read_symbol(symbol)
             unlisted = self._listed.complete and ours not in self._listed.exchanges
@@ -335,6 +285,16 @@ class _Table:
             None if day is None else day_of(day, day_first=self._day_first),
             None if fee in (None, "0") else fee.lstrip("-"),
         )
+
+    def _currency(self, row: Sequence[str], told: str | None, *, costs: bool) -> str | None:
+        """The currency of a lot: that of its column, or of the amount that it `costs` itself."""
+        # In letters of both cases it is a hundredth: `GBp`.
+        told = told.upper() if told is not None and told.islower() else told
+        cells = (self._cell(row, name) or "" for name in ("cost", "total", "price") if costs)
+        named = currency_of(next((cell for cell in cells if cell.casefold() not in NOTHING), ""))
+        if named is not None and told is not None and named != told:
+            raise Unmapped(f"its cost is in {named}, and its currency is {told}")
+        return told or named
 
     def _figures(self, row: Sequence[str], kind: Kind) -> tuple[str | None, str | None]:
         """The quantity, and the cost of one."""

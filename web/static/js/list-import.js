@@ -106,7 +106,7 @@ export function planOf(before, entries, unread, most, held = null) {
   }
   const positions = /** @type {Record<string, Position>} */ ({});
   const notes = /** @type {string[]} */ ([]);
-  for (const [symbol, { line, position, note, lots }] of sums) {
+  for (const [symbol, { line, position, note, lots, undated }] of sums) {
     const here = added.has(symbol) || there.has(symbol);
     if (note !== null && (here || position === null)) refused.push({ line, text: symbol, reason: note });
     if (position === null || !here) continue;
@@ -116,8 +116,9 @@ export function planOf(before, entries, unread, most, held = null) {
     }
     positions[symbol] = position;
     const old = held[symbol];
-    if (old !== undefined && JSON.stringify(old) !== JSON.stringify(position)) notes.push(`${symbol}: ${inWords(position)}, instead of ${inWords(old)}`);
-    else if (lots > 1) notes.push(`${symbol}: ${lots} lots, ${inWords(position)}`);
+    const order = undated ? ", with its trades in the order of the file: not each has a day that can be read" : "";
+    if (old !== undefined && JSON.stringify(old) !== JSON.stringify(position)) notes.push(`${symbol}: ${inWords(position)}, instead of ${inWords(old)}${order}`);
+    else if (lots > 1) notes.push(`${symbol}: ${lots} lots, ${inWords(position)}${order}`);
   }
   for (const symbol of added) if (unlisted.has(symbol)) notes.push(`${symbol}: no feed lists it, so it will have no price`);
   const list = arranged([...before.symbols, ...added], sections);
@@ -126,7 +127,7 @@ export function planOf(before, entries, unread, most, held = null) {
 
 /**
  * @param {readonly Entry[]} entries
- * @returns {Map<string, import("./lots.js").Held & {line: number, lots: number, trades: boolean}>} by symbol
+ * @returns {Map<string, import("./lots.js").Held & {line: number, lots: number, trades: boolean, undated: boolean}>} by symbol
  */
 function sumsOf(entries) {
   /** @type {Map<string, {line: number, lots: Lot[]}>} */
@@ -137,7 +138,16 @@ function sumsOf(entries) {
     if (known === undefined) lots.set(symbol, { line, lots: [lot] });
     else known.lots.push(lot);
   }
-  return new Map([...lots].map(([symbol, { line, lots: all }]) => [symbol, { ...heldOf(all), line, lots: all.length, trades: all.some(({ trade }) => trade) }]));
+  return new Map([...lots].map(([symbol, { line, lots: all }]) => [symbol, { ...heldOf(all), line, lots: all.length, trades: all.some(({ trade }) => trade), undated: isUndated(all) }]));
+}
+
+/**
+ * Whether the average rests on the order of a file, which may have the latest first.
+ * @param {readonly Lot[]} lots
+ */
+function isUndated(lots) {
+  const trades = lots.filter(({ trade }) => trade);
+  return trades.some(({ quantity }) => quantity.startsWith("-")) && trades.some(({ date }) => typeof date !== "string");
 }
 
 /** @param {Position} position */

@@ -25,12 +25,18 @@ export function heldOf(lots) {
   /** @type {string | null} */
   let currency = null;
   let mixed = false;
+  /** That of the first cost; null is that of the price, which may be another. @type {string | null | undefined} */
+  let ofCosts;
   for (const lot of inOrder(lots)) {
     const change = scaled(lot.quantity);
     if (change < 0n && lot.trade === true && count + change < 0n) return { position: null, note: "more was sold than was bought here: write what is held" };
     if (lot.currency !== null) {
       mixed ||= currency !== null && currency !== lot.currency;
       currency ??= lot.currency;
+    }
+    if (lot.cost !== null) {
+      mixed ||= ofCosts !== undefined && ofCosts !== lot.currency;
+      ofCosts = lot.currency;
     }
     const price = lot.cost === null ? null : scaled(lot.cost);
     const fee = scaled(lot.fee ?? "0") * ONE;

@@ -17,6 +17,7 @@ from stockstream.users.list_files.brokers import (
     FUTURE,
     HEADING,
     ISIN,
+    NOT_DONE,
     NOTE,
     OPTION,
     OTHER_PART,
@@ -194,7 +195,7 @@ def test_degiro_and_a_sheet_in_german() -> None:
     """An ISIN leads to no symbol, and is told; commas before decimals, points between thousands."""
     assert left(read_list(DEGIRO.encode(), Listed())) == [(2, CASH), (3, ISIN)]
     found = read_list(GOOGLE.encode("utf-8-sig"), Listed())
-    assert held(found) == [("AAPL", "1000.5", "99.9", None)]
+    assert held(found) == [("AAPL", "1000.5", "99.9", "EUR")]
 
 
 def test_numbers_that_may_be_two_are_refused_or_told_by_the_others() -> None:
@@ -313,3 +314,85 @@ def test_a_cell_of_any_length_costs_no_time() -> None:
         read_list(f"Symbol,Quantity\n{text},{text[:60_000]}\n".encode(), Listed())
         brokers.kind_of(text)
         assert time.process_time() - begin < 1
+
+
+def test_a_type_that_is_of_trades_tells_purchases_and_sales() -> None:
+    """As Revolut, Swissquote and others call it; a type of what is held is none."""
+    text = """\
+Date,Ticker,Type,Quantity,Price per share,Total Amount,Currency
+2026-01-02T10:00:00.000000Z,AAPL,BUY - MARKET,10,USD 190.00,USD 1900.00,USD
+2026-02-02T10:00:00.000000Z,AAPL,SELL - MARKET,4,USD 200.00,USD 800.00,USD
+2026-03-02T10:00:00.000000Z,AAPL,DIVIDEND,10,,USD 8.00,USD
+"""
+    read = read_list(text.encode(), Listed())
+    assert [(e.quantity, e.cost, e.kind, e.date) for e in read.entries] == [
+        ("10", "190", "bought", "2026-01-02"),
+        ("-4", "200", "sold", "2026-02-02"),
+    ]
+    assert left(read) == [(4, "\u201cDIVIDEND\u201d is neither a purchase nor a sale")]
+    held_ones = read_list(b"Symbol,Type,Quantity\nAAPL,Margin,3\n", Listed())
+    assert [(e.quantity, e.kind) for e in held_ones.entries] == [("3", "held")]
+
+
+def test_orders_that_were_not_carried_out_are_no_trades() -> None:
+    """They have a quantity all the same."""
+    rows = [
+        f"AAPL,Buy,10,{price},{status}"
+        for price, status in (
+            ("190", "Filled"),
+            ("", "Cancelled"),
+            ("", "Canceled"),
+            ("", "Rejected"),
+            ("190", "Partially Filled"),
+            ("", "Working"),
+            ("190", "Executed"),
+        )
+    ]
+    text = "\n".join(["Symbol,Side,Qty,Fill Price,Status", *rows])
+    read = read_list(text.encode(), Listed())
+    assert [entry.line for entry in read.entries] == [2, 8]
+    assert {why for _, why in left(read)} == {NOT_DONE}
+
+
+def test_a_short_position_is_below_0_whichever_way_it_is_written() -> None:
+    """Some tell it by the side alone."""
+    text = "Symbol,Side,Quantity\nAAPL,Short,10\nMSFT,Short,-10\nTSLA,Long,10\n"
+    read = read_list(text.encode(), Listed())
+    assert [entry.quantity for entry in read.entries] == ["-10", "-10", "10"]
+
+
+def test_a_cost_is_in_the_currency_that_it_names() -> None:
+    """It is not counted as one of the price's currency; two that differ are refused."""
+    text = """\
+Symbol;Quantity;Purchase Price;Currency
+SAP;1;\u20ac100,50;
+AAPL;1;100,50 USD;
+MSFT;1;$100,50;
+TSLA;1;100,50;usd
+VOD;1;100,50;GBp
+BP;1;\u00a3100,50;GBp
+"""
+    read = read_list(text.encode(), Listed())
+    assert [(e.cost, e.currency) for e in read.entries] == [
+        ("100.5", "EUR"),
+        ("100.5", "USD"),
+        ("100.5", None),
+        ("100.5", "USD"),
+        ("100.5", "GBp"),
+    ]
+    assert left(read) == [(7, "its cost is in GBP, and its currency is GBp")]
+
+
+def test_a_cost_that_is_too_large_to_be_kept_is_told() -> None:
+    """Of a total and next to nothing that it was for."""
+    text = b"Symbol,Quantity,Cost Basis Total\nAAPL,0.000001,100000000000000\n"
+    assert left(read_list(text, Listed())) == [
+        (2, "the number is too large or too small to be kept")
+    ]
+
+
+def test_our_own_file_saved_with_semicolons_has_decimal_commas() -> None:
+    """By a program of tables; `1,234` is not a thousand there."""
+    text = b"symbol;section;quantity;cost;currency\nAAPL;;1,234;12,5;USD\n"
+    read = read_list(text, Listed())
+    assert [(e.quantity, e.cost) for e in read.entries] == [("1.234", "12.5")]

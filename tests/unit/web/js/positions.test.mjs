@@ -153,6 +153,8 @@ describe("an import with positions", () => {
     assert.deepEqual(plan.positions, { A: held("8", "17.7", "USD") });
     assert.deepEqual(plan.added, ["A", "LISTED"]);
     assert.deepEqual(plan.notes, ["A: 3 lots, 8 at an average cost of 17.7 USD", "LISTED: no feed lists it, so it will have no price"]);
+    const undated = planOf({ symbols: [], sections: [] }, readAnswer({ entries: [trade(1, "A", "bought", "10", null), trade(2, "A", "sold", "-4", null)] }).entries, [], 9, {});
+    assert.deepEqual(undated.notes, ["A: 2 lots, 6 at an average cost of 10.1 USD, with its trades in the order of the file: not each has a day that can be read"]);
     assert.deepEqual(leftOut(plan.unread), [
       { what: "Lines 1, 2, 3 and 1 more", why: "cash" },
       { what: "Line 4: GONE", why: "all of it was sold again" },
@@ -182,6 +184,8 @@ describe("lots", () => {
     const mixed = heldOf([lot("1", "5", { currency: "USD" }), lot("1", "5", { currency: "EUR" })]);
     assert.deepEqual(mixed.position, held("2", null));
     assert.match(mixed.note, /several currencies/);
+    // One that names none may be in another.
+    assert.deepEqual(heldOf([lot("1", "5"), lot("1", "5", { currency: "EUR" })]).position, held("2", null));
   });
 
   it("of any kind leave a quantity that is their sum, and an average between their prices", () => {

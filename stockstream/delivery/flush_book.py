@@ -69,20 +69,23 @@ class Flushed:
         self.number = self.renewed = self.stated = number
         figures = row.quote.figures
         self.figured = 0 if figures is None else number
-        self.amended = False
+        # A bid with a time of its own may have been told after the price: a client that comes from
+        # another node may have the version without it.
+        self.amended = _has_own_time(row)
         if before is None:
             return
         last = before.row
         old = last.quote.figures
-        self.amended = last.quote.version == row.quote.version
         # Beside a price that clients have already, bid and ask come with its state: such an update
         # is taken though its version is the same.
-        retold = self.amended and row.quote.top != last.quote.top
+        same = last.quote.version == row.quote.version
+        self.amended = self.amended or same
+        retold = same and row.quote.top != last.quote.top
         if before.unconfirmed == unconfirmed and not retold:
             self.stated = before.stated
         if figures is old or figures == old:
             self.figured = before.figured
-        elif self.amended or figures is None:
+        elif same or figures is None:
             # A price that clients have already is told again in snapshots only, and so is it that
             # there are no figures any more.
             return
@@ -424,6 +427,11 @@ def _same_still(row: QuoteRow, other: QuoteRow) -> bool:
     )
 
 
+def _has_own_time(row: QuoteRow) -> bool:
+    top = row.quote.top
+    return top is not None and top.at is not None
+
+
 def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
     quote, old = row.quote, known.quote
     if quote.version < old.version:
@@ -437,6 +445,7 @@ def _is_news(row: QuoteRow, known: QuoteRow) -> bool:
         quote.price != old.price
         or passed >= RESTAMP_MS
         or passed < 0
-        or (passed >= REQUOTE_MS and quote.top != old.top)
+        # Nobody trades where it has a time of its own, so no later price would bring it.
+        or (quote.top != old.top and (passed >= REQUOTE_MS or _has_own_time(row)))
         or not _same_still(row, known)
     )

@@ -283,6 +283,27 @@ def test_a_bid_that_is_told_later_comes_with_the_state(book: FlushBook) -> None:
     assert not book.waiting
 
 
+def test_a_bid_beside_a_price_that_was_no_news_is(book: FlushBook) -> None:
+    """Else, after two trades in a second, nobody is told another bid until the next trade."""
+    book.note([row("AAPL", 150.0, 2, timestamp=NOON + 400, top=TopOfBook(149.9, 150.1))])
+    assert not book.waiting
+    later = TopOfBook(149.8, 150.1, NOON + 600)
+    book.note([row("AAPL", 150.0, 2, timestamp=NOON + 400, top=later)])
+    assert book.flush() == {"AAPL"}
+    (update,) = read(book.prices(["AAPL"]))["prices"]
+    assert (update["bid"], update["version"]) == (149.8, [1, 2])
+
+
+def test_a_client_from_elsewhere_may_lack_a_bid_that_was_told_later(book: FlushBook) -> None:
+    """Of the version that it has, where this node heard of that with the later bid at once."""
+    book.note([row("AAPL", 151.0, 2, top=TopOfBook(150.8, 151.1, NOON + 5_000))])
+    book.flush()
+    assert book.known(BOTH, {"AAPL": Version(1, 2)}) == frozenset()
+    book.note([row("AAPL", 152.0, 3, top=TopOfBook(151.8, 152.1))])
+    book.flush()
+    assert book.known(BOTH, {"AAPL": Version(1, 3)}) == {"AAPL"}
+
+
 @pytest.mark.proves("D1")
 def test_an_update_is_encoded_once_whoever_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand different sets of symbols share the pieces they have in common, and so do

@@ -105,6 +105,12 @@ class Base(msgspec.Struct, frozen=True, gc=False):
     at: int | None
 
 
+LARGEST_VOLUME = 1e24
+"""More than is traded of anything in a day. What is larger is a mistake, and sums of such would be
+no numbers any more: the database refuses them, and with them all candles of an hour.
+"""
+
+
 class DayFigures(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a provider tells of a day beside the price; what it does not tell is None.
 

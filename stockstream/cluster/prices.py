@@ -15,16 +15,19 @@ import msgspec
 
 from stockstream.cluster.claim_book import MOST_AHEAD_MS
 from stockstream.cluster.wire import MOST, Count, Said
-from stockstream.quotes import LATEST_TIMESTAMP, Symbol, parse_symbol
+from stockstream.quotes import LARGEST_VOLUME, LATEST_TIMESTAMP, Symbol, parse_symbol
 from stockstream.statuses import QuoteRow
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
 
     from stockstream.quotes import Base, DayFigures, TopOfBook
+    from stockstream.statuses import Traded
 
 ROWS_PER_MESSAGE = 1_000
 """Some 400 bytes each, where a server takes a megabyte."""
+_MOST_TRADED = LARGEST_VOLUME * 1e12
+"""Of many trades on a connection."""
 
 
 class Prices(Said, frozen=True, kw_only=True, tag="prices"):
@@ -100,7 +103,7 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
             and (quote.top is None or _is_top(quote.top))
             and (row.base is None or _can_be_told(row.base))
             and (row.day is None or _can_be_told(row.day.first))
-            and (row.traded is None or 0.0 <= row.traded.counted < math.inf)
+            and (row.traded is None or _can_be_summed(row.traded))
         ):
             raise ValueError(f"{quote.symbol!r:.32}: {row!r:.300} cannot be a price")
         if quote.symbol not in known and parse_symbol(quote.symbol) != quote.symbol:
@@ -118,6 +121,11 @@ def taken(message: Prices | Page, *, now: int, wall: int, known: Container[Symbo
 def _can_be_told(base: Base) -> bool:
     moment = base.at
     return 0.0 < base.price < math.inf and (moment is None or 0 < moment <= LATEST_TIMESTAMP)
+
+
+def _can_be_summed(traded: Traded) -> bool:
+    most, volume = _MOST_TRADED, traded.volume
+    return 0.0 <= traded.counted <= most and (volume is None or 0.0 <= volume <= most)
 
 
 def _are_figures(figures: DayFigures) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import msgspec
 
 from stockstream.history.candles import LARGEST_LEAD_MS, Tick
-from stockstream.quotes import InvalidSymbol, iso_utc, parse_symbol
+from stockstream.quotes import LARGEST_VOLUME, InvalidSymbol, iso_utc, parse_symbol
 from stockstream.times import DAY_MS, to_ms
 
 if TYPE_CHECKING:
@@ -192,8 +192,8 @@ def _tick(number: int, line: _Line, now: int) -> ReadTick:
             raise BadLine(f"line {number}: {name} holds a NUL, which no text in PostgreSQL may")
     if not 0 < line.price < float("inf"):
         raise BadLine(f"line {number}: price {line.price} is not above 0")
-    if line.volume is not None and not 0 <= line.volume < float("inf"):
-        raise BadLine(f"line {number}: volume {line.volume} is below 0, or is not finite")
+    if line.volume is not None and not 0 <= line.volume <= LARGEST_VOLUME:
+        raise BadLine(f"line {number}: volume {line.volume} is not from 0 to {LARGEST_VOLUME:g}")
     ts = _moment(number, "ts", line.ts, LAST_MOMENT)
     # Ticks are kept, and dropped, by the day on which they were received.
     received = _moment(number, "received", line.received, now + DAY_MS)

@@ -7,14 +7,13 @@ as the symbol is told.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from stockstream.market.optional_fields import LARGEST_MOVE, OptionalFields, read_number
 from stockstream.market.top_of_book import is_later_top, top_said_later
-from stockstream.quotes import Base, Basis, DayFigures, TradingSession
+from stockstream.quotes import LARGEST_VOLUME, Base, Basis, DayFigures, TradingSession
 
 if TYPE_CHECKING:
     from stockstream.quotes import Observation, Quote, Symbol
@@ -46,7 +45,7 @@ def read_figures(
     ):
         least, most = price / LARGEST_MOVE, price * LARGEST_MOVE
         opens = open_ is None or least <= open_ <= most
-        if opens and least <= low <= high <= most and 0.0 <= volume < math.inf:
+        if opens and least <= low <= high <= most and 0.0 <= volume <= LARGEST_VOLUME:
             return DayFigures(high, low, open_, volume, rolling)
     field = OptionalFields(symbol, unread)
     top, bottom = _price(field, "high", high, price), _price(field, "low", low, price)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, TypeGuard
 
 from stockstream.market.shown import shown_value
-from stockstream.quotes import TradingSession
+from stockstream.quotes import LARGEST_VOLUME, TradingSession
 
 if TYPE_CHECKING:
     from stockstream.quotes import Symbol
@@ -80,8 +80,8 @@ class OptionalFields:
         if value is None:
             return None
         amount = read_number(value)
-        if amount is None or not 0 <= amount < math.inf:
-            self._bad(field, value, "a number from 0")
+        if amount is None or not 0 <= amount <= LARGEST_VOLUME:
+            self._bad(field, value, f"a number from 0 to {LARGEST_VOLUME:g}")
             return None
         return amount
 

@@ -9,7 +9,6 @@ that does not come within `ANSWER_SECONDS` ends the connection: the provider has
 from __future__ import annotations
 
 import abc
-import math
 from typing import TYPE_CHECKING
 
 from stockstream.market.optional_fields import read_number
@@ -23,7 +22,7 @@ from stockstream.market.providers.frames import (
     fields,
 )
 from stockstream.market.providers.push import Ready, Refused, Subscribed, Trouble, Turn
-from stockstream.quotes import Flow
+from stockstream.quotes import LARGEST_VOLUME, Flow
 from stockstream.refusals import INVALID_SYMBOL
 
 if TYPE_CHECKING:
@@ -210,7 +209,7 @@ class Conversation(abc.ABC):
         if size is None:
             return flow
         number = read_number(size)
-        if number is None or not 0.0 <= number < math.inf:
+        if number is None or not 0.0 <= number <= LARGEST_VOLUME:
             taken.left_out(Unreadable(OPTIONAL_FIELD, f"the size of a trade of {name}"))
             return flow
         flow = Flow(*(self.wall, number) if flow is None else (flow.since, flow.volume + number))

@@ -21,7 +21,7 @@ from stockstream.quotes import (
     TopOfBook,
     Version,
 )
-from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay
+from stockstream.statuses import ExchangeDay, QuoteRow, SymbolDay, Traded
 
 NOW_MS = 1_764_000_000_000
 BASE = Base(9.0, Basis.FIRST_SEEN, NOW_MS)
@@ -44,6 +44,7 @@ ROW = QuoteRow(
     changed=900,
     base=BASE,
     day=SymbolDay(ExchangeDay("UTC", NOW_MS, NOW_MS), BASE, dated=True, settled=True),
+    traded=Traded(5.0, 1e6),
 )
 
 
@@ -52,7 +53,7 @@ def changed(row: QuoteRow, path: str, value: object) -> QuoteRow:
     *way, last = path.split(".")
     owners: list[Any] = [reduce(getattr, way[:depth], row) for depth in range(len(way) + 1)]
     for name, owner in zip([*way, last][::-1], owners[::-1], strict=True):
-        if isinstance(owner, Version):
+        if isinstance(owner, Version | Traded):
             value = owner._replace(**{name: value})
         else:
             value = msgspec.structs.replace(owner, **{name: value})
@@ -128,6 +129,11 @@ def test_nodes_of_another_release_are_understood_without_figures() -> None:
         ("quote.top.ask", float("inf")),
         ("quote.top.ask", float("nan")),
         ("quote.top.at", 2**63),
+        ("traded.volume", -1.0),
+        ("traded.volume", float("nan")),
+        ("traded.volume", float("inf")),
+        ("traded.counted", float("nan")),
+        ("traded.counted", 1e300),
     ],
 )
 def test_what_no_price_can_be_is_refused(path: str, value: float) -> None:

@@ -90,7 +90,7 @@ def test_a_file_of_an_older_release_is_read() -> None:
     assert (found.tick.currency, found.tick.source, found.tick.volume) == ("USD", None, None)
 
 
-@pytest.mark.parametrize("volume", ["-1", "nan", "inf", "x", "1e999"])
+@pytest.mark.parametrize("volume", ["-1", "nan", "inf", "x", "1e25", "1e999"])
 def test_a_volume_that_is_none_is_named(volume: str) -> None:
     header = HEADER.strip() + ",currency,source,volume\n"
     with pytest.raises(BadLine, match=r"line 2: .*volume"):

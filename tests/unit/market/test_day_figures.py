@@ -33,7 +33,7 @@ def test_numbers_and_texts_are_figures_and_zero_is_no_price():
     assert read(high=0) == (None, [])
 
 
-@pytest.mark.parametrize("bad", [-1, "x", True, [], {}, "NaN", float("inf"), 10**400, "1_0"])
+@pytest.mark.parametrize("bad", [-1, "x", True, [], {}, "NaN", float("inf"), 1e25, 10**400, "1_0"])
 def test_a_bad_figure_costs_itself_only(bad):
     for name in ("high", "low", "open_", "volume"):
         figures, unread = read(

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OLD_DAYS = 7.0
 UNTRIED_DAYS = 90.0
 SPARE_BYTES = 64_000_000
+AHEAD_MS = 300_000
+"""So far ahead of ours the clock of a database may be: what it has just noted counts as of now."""
 LATE = 2.0
 """So many times the longest pause of the schedule is late."""
 
@@ -69,7 +71,9 @@ def later(one: BackupNotes, other: BackupNotes, now: int) -> BackupNotes:
     """Of each the later one. One of a clock that was ahead says nothing of today's."""
 
     def last(*times: int | None) -> int | None:
-        return max((time for time in times if time is not None and time <= now), default=None)
+        latest = now + AHEAD_MS
+        told = (min(time, now) for time in times if time is not None and time <= latest)
+        return max(told, default=None)
 
     return BackupNotes(last(one.made, other.made), last(one.restored, other.restored))
 

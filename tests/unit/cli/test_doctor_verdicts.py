@@ -112,8 +112,14 @@ def test_of_what_is_noted_twice_the_later_one_counts() -> None:
 
 def test_a_note_of_a_clock_that_was_ahead_hides_no_other() -> None:
     """Neither of them, in the file of an older program or in the database."""
-    assert later(BackupNotes(99, 4), BackupNotes(3, 99), 9) == BackupNotes(3, 4)
-    assert later(BackupNotes(9), BackupNotes(None, 10), 9) == BackupNotes(9)
+    ahead = NOW + DAY_MS
+    assert later(BackupNotes(ahead, 4), BackupNotes(3, ahead), NOW) == BackupNotes(3, 4)
+    assert later(BackupNotes(NOW), BackupNotes(None, ahead), NOW) == BackupNotes(NOW)
+
+
+def test_a_note_by_a_clock_that_is_a_little_ahead_is_of_now() -> None:
+    """Else a backup that was just noted in a database on another machine would be none."""
+    assert later(BackupNotes(), BackupNotes(NOW + 2_000, None), NOW) == BackupNotes(NOW)
 
 
 DENIED = PermissionError(13, "cannot listen")

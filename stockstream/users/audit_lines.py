@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
     from stockstream.users.operator_audit import StoredEntry
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-"""What a sheet takes a cell for a formula by. Targets and names are what somebody sent."""
+_FORMULAS = re.compile(r"(^|[;\t\r\n])(?=[=+\-@\t\r])")
+"""Where a sheet may take a cell for a formula: where it begins, and behind what ends a cell
+elsewhere. Targets and names are what somebody sent."""
 
 
 class AuditLine(msgspec.Struct, frozen=True):
@@ -105,7 +107,7 @@ def _cell(value: object) -> str:
 
 
 def _defused(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULAS) else text
+    return _FORMULAS.sub(r"\1'", text)
 
 
 def _csv(cells: Iterable[str]) -> str:

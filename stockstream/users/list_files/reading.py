@@ -51,6 +51,8 @@ MOST_LINES = 5_000
 SECTION_MARK = "###"
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one is a formula to a program of tables."""
+KEPT_FROM_FORMULA = re.compile(r"(^|;)'(?='*[=+\-@\t\r])")
+"""So the writer keeps it from being one: where it begins, and behind what ends a cell in Europe."""
 
 MOST_ABOVE = 5
 """Lines with a title, a date and the like, which some programs write above a table."""
@@ -138,9 +140,7 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
 
 def bare_cell(text: str) -> str:
     """A cell as it was before it was kept from being a formula: `cell` of the writer undone."""
-    if text.startswith("'") and text.lstrip("'").startswith(FORMULA_SIGNS):
-        return text[1:]
-    return text
+    return KEPT_FROM_FORMULA.sub(r"\1", text)
 
 
 def _read_statement(

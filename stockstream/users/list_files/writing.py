@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from stockstream.users.list_files.names import prefixed
-from stockstream.users.list_files.reading import FORMULA_SIGNS, HEAD, SECTION_MARK
+from stockstream.users.list_files.reading import HEAD, SECTION_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 Figures = tuple[str, str | None, str | None]
 """Quantity, cost of one, and its currency."""
+_FORMULA = re.compile(r"(^|;)(?='*[=+\-@\t\r])")
 _NONE: Mapping[str, Figures] = {}
 
 
@@ -51,9 +53,7 @@ def as_text(symbols: Sequence[str], sections: Sequence[Section], listed: Listed)
 
 def cell(text: str) -> str:
     """A text that is no formula; `bare_cell` of the reader undoes it."""
-    if text.lstrip("'").startswith(FORMULA_SIGNS):
-        return f"'{text}"
-    return text
+    return _FORMULA.sub(r"\1'", text)
 
 
 def _loose(symbols: Sequence[str], sections: Sequence[Section]) -> list[str]:

@@ -56,6 +56,8 @@ def test_a_sheet_takes_no_cell_for_a_formula(begin: str) -> None:
     assert row["target"] == f"'{target}"
     assert (row["who"], row["account"], row["after"]) == ("alice", "7", '{"n":-1}')
     assert row["before"] == ""
+    # Elsewhere a cell ends at a semicolon.
+    assert f";'{begin}1+1;" in csv_line(StoredEntry(1, entry(f"x;{begin}1+1;", {"n": -1})))
     line = json.loads(json_line(StoredEntry(1, entry(target, {"n": -1}))))
     assert (line["target"], line["after"], line["before"]) == (target, {"n": -1}, None)
 

@@ -21,6 +21,7 @@ from stockstream.users.list_files.reading import (
     MOST_LINES,
     Entry,
     Unread,
+    bare_cell,
     read_list,
 )
 from stockstream.users.list_files.writing import as_csv, as_text, cell
@@ -128,10 +129,13 @@ def test_what_is_written_as_text_is_read_as_the_same(
         assert [e.symbol for e in found.entries if e.symbol] == flat
 
 
-@given(NAMES)
+@given(NAMES | st.text("a;'=-"))
 def test_no_cell_is_a_formula(text: str) -> None:
-    """`=cmd`, `+1+1`, `-1+1`, `@SUM`: all of them are texts, and a section named -5 is one, too."""
-    assert not cell(text).startswith(FORMULA_SIGNS)
+    """`=cmd`, `+1+1`, `-1+1`, `@SUM`: all of them are texts, and a section named -5 is one, too.
+    Nor is a part of one, where cells end at semicolons.
+    """
+    assert not any(part.startswith(FORMULA_SIGNS) for part in cell(text).split(";"))
+    assert bare_cell(cell(text)) == text
     assert as_csv(["A"], [], {"A": ("-12.5", "1", None)}).splitlines()[1] == "A,,-12.5,1,"
     assert cell("=cmd|' /C calc'!A0") == "'=cmd|' /C calc'!A0"
 

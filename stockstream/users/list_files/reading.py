@@ -309,9 +309,8 @@ class _Table:
                 cost = self._number(row, "price")
         if cost is not None and cost.startswith("-"):
             raise Unmapped("a cost is not below 0; a short position has a quantity below 0")
-        if quantity is not None and kind != "held":
-            count = quantity.lstrip("-")
-            quantity = f"-{count}" if kind == "sold" else count
+        if quantity is not None and kind == "sold":
+            quantity = f"-{quantity.lstrip('-')}"  # a purchase below 0 takes one back
         return quantity, cost
 
 

@@ -354,6 +354,13 @@ def test_orders_that_were_not_carried_out_are_no_trades() -> None:
     assert {why for _, why in left(read)} == {NOT_DONE}
 
 
+def test_a_purchase_below_0_takes_one_back() -> None:
+    """As some write that a trade was cancelled; a sale is below 0 whichever way it is written."""
+    text = "Symbol,Action,Quantity\nAAPL,Buy,10\nAAPL,Buy,-10\nMSFT,Sell,3\nMSFT,Sell,-3\n"
+    read = read_list(text.encode(), Listed())
+    assert [entry.quantity for entry in read.entries] == ["10", "-10", "-3", "-3"]
+
+
 def test_a_short_position_is_below_0_whichever_way_it_is_written() -> None:
     """Some tell it by the side alone."""
     text = "Symbol,Side,Quantity\nAAPL,Short,10\nMSFT,Short,-10\nTSLA,Long,10\n"

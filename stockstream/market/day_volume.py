@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _DIGITS = 8
 """As many as volumes have; a difference has noise behind them."""
+_BOTH_TELL_MS = 60_000
+"""A connection that is replaced goes on for less, until the new one has all symbols. An older one
+that tells something later is a new one, and our clock was set back."""
 _BEGINS_ANEW = 0.5
 """A volume below so much of the one before is of another session: a correction is small."""
 
@@ -67,6 +70,9 @@ def _flowed(known: Traded, seen: Observation) -> Traded:
     if flow.since == known.since:
         more = max(0.0, round(flow.volume - known.counted, _DIGITS))
         return Traded(more, max(flow.volume, known.counted), flow.since)
+    if flow.since < known.since and seen.timestamp < known.since + _BOTH_TELL_MS:
+        # The newer one tells it too, and would else be counted from its beginning once more.
+        return Traded(None, known.counted, known.since)
     return Traded(flow.volume if flow.since > known.since > 0 else None, flow.volume, flow.since)
 
 

@@ -170,3 +170,17 @@ def test_a_row_goes_to_another_node_and_back(volume: float | None) -> None:
     fields = msgspec.json.decode(sent)
     del fields["traded"]
     assert msgspec.convert(fields, QuoteRow).traded is None
+
+
+def test_of_two_connections_that_tell_the_same_the_newer_one_counts() -> None:
+    """While the one takes the place of the other; also where what they tell comes in turns."""
+    told = Told()
+    old, new = NOON - DAY, NOON + 2_000
+    assert told(None, flow=Flow(old, 1_000.0)) is None
+    assert told(None, flow=Flow(old, 1_005.0)) == 5
+    assert told(None, flow=Flow(new, 3.0)) == 3
+    assert told(None, flow=Flow(old, 1_009.0)) is None
+    assert told(None, flow=Flow(new, 8.0)) == 5
+    # With our clock set back, a new one looks older.
+    assert told(None, flow=Flow(old + 1, 2.0), after=120_000) is None
+    assert told(None, flow=Flow(old + 1, 9.0)) == 7

@@ -53,7 +53,8 @@ _BOUGHT = re.compile(
 _SOLD = re.compile(r"(you )?(sell|sold|sale|((market|limit|stop) )+sell)\b.*", re.IGNORECASE)
 _OF_OPTIONS = re.compile(r".*\bto[ _](open|close)\b.*", re.IGNORECASE)
 _NOT_DONE = re.compile(
-    r"(un|not |partial|part)[a-z]*[ -]?(filled|executed).*|(cancel|reject|expire|fail|pend)\w*.*"
+    r"(un|not |partial|part)[a-z]*[ -]?(filled|executed).*"
+    r"|(cancel|reject|expire|replace|suspend|fail|pend)\w*.*"
     r"|(open|new|placed|placing|working|queued|accepted|submitted|inactive)\b.*",
     re.IGNORECASE,
 )
@@ -78,7 +79,7 @@ def kind_of(text: str) -> Kind | None:
 
 def is_not_done(status: str) -> bool:
     """Whether an order with this status bought or sold nothing, or less than it says."""
-    return _NOT_DONE.fullmatch(status.strip()[:LONGEST_SHOWN]) is not None
+    return _NOT_DONE.fullmatch(status.replace("_", " ").strip()[:LONGEST_SHOWN]) is not None
 
 
 def why_left_out(

@@ -124,11 +124,14 @@ def read_list(data: bytes, listed: Listed) -> ReadList:
             head = head_of(line, delimiter)
             columns = columns_of(head)
             # A line above a table may be anything, so below one a single word is no head.
+            below = any(text.strip() for text in lines[at + 1 :])
+            if "symbol" in columns and not below and len(columns) == 1:
+                continue  # a list of one line, with a symbol SYMBOL or TICKER
             if "symbol" in columns and (len(head) > 1 or (delimiter == "," and not above)):
                 table = _Table(delimiter, columns, listed, ours=tuple(head) == HEAD)
                 found = table.read("\n".join(lines[at + 1 :]), at + 2)
                 return ReadList(found.kind, found.entries, above + found.unread)
-            if lacks_symbols(head, columns) and any(text.strip() for text in lines[at + 1 :]):
+            if lacks_symbols(head, columns) and below:
                 raise NotReadable("a table without a column “Symbol”; add one, or name it so")
         if _DELIMITER_TOLD.fullmatch(line.strip()):
             continue  # to programs of tables, by themselves

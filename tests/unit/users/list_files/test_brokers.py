@@ -346,6 +346,8 @@ def test_orders_that_were_not_carried_out_are_no_trades() -> None:
             ("190", "Partially Filled"),
             ("", "Working"),
             ("190", "Executed"),
+            ("190", "partially_filled"),
+            ("", "pending_new"),
         )
     ]
     text = "\n".join(["Symbol,Side,Qty,Fill Price,Status", *rows])
@@ -403,3 +405,10 @@ def test_our_own_file_saved_with_semicolons_has_decimal_commas() -> None:
     text = b"symbol;section;quantity;cost;currency\nAAPL;;1,234;12,5;USD\n"
     read = read_list(text, Listed())
     assert [(e.quantity, e.cost) for e in read.entries] == [("1.234", "12.5")]
+
+
+def test_a_line_alone_is_no_heading_of_one_column() -> None:
+    """There may be a symbol with that name; two known columns are a heading all the same."""
+    found = read_list(b"TICKER,AAPL\n", Listed())
+    assert [entry.symbol for entry in found.entries] == ["TICKER", "AAPL"]
+    assert read_list(b"Symbol,Quantity\n", Listed()).entries == []

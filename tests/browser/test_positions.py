@@ -76,7 +76,9 @@ def test_a_position_is_said_by_keys_shown_and_kept(keeping: Server, visit: Visit
             "Line 6: NOSUCH,1,1: no feed lists NOSUCH",
         ]
     )
-    page.get_by_role("button", name="Set the positions").press("Enter")
+    # Else its answer may be taken for that to the next change.
+    with page.expect_response(is_patch):
+        page.get_by_role("button", name="Set the positions").press("Enter")
     expect(page.get_by_test_id("quantity-AAPL")).to_have_text("3")
     expect(page.get_by_test_id("quantity-MSFT")).to_have_text("3")
     expect(page.get_by_test_id("positions")).to_contain_text("there is no cost: MSFT.")

@@ -11,8 +11,9 @@ import pytest
 import trio
 
 from stockstream import paths
-from stockstream.quotes import Symbol
+from stockstream.quotes import Symbol, iso_utc
 from stockstream.shards import index_of
+from stockstream.times import now_ms
 from tests.support.asyncapi import faults, payload_schema
 from tests.support.client import connected
 from tests.support.kraken import kraken
@@ -66,6 +67,19 @@ async def test_a_price_goes_from_the_provider_to_a_client(nursery: trio.Nursery)
         await me.wait_for(lambda: me.status["feed"] == "live")
         assert me.subscribed == {"BTC-USD"}
         assert server.now == {"BTC/USD"}
+
+        # The same price at the same time, and somebody bids less: told under the version there is.
+        beside = {"timestamp": iso_utc(now_ms()), "ask": 97_002.5}
+        await server.tell({"BTC/USD": 97_002.0}, **beside, bid=97_001.5)
+        await me.wait_for(lambda: me.prices.get("BTC-USD") == 97_002.0)
+        version = me.versions["BTC-USD"]
+        await server.tell({"BTC/USD": 97_002.0}, **beside, bid=97_001.25)
+        await me.wait_for(
+            lambda: any(
+                one.get("bid") == 97_001.25 for m in me.messages for one in m.get("prices", ())
+            )
+        )
+        assert me.versions["BTC-USD"] == version
 
         await me.send(action="subscribe", symbols=["NO-SUCH", "ETH-USD"])
         await me.wait_for(lambda: me.prices.get("ETH-USD") == 3_600.25)

@@ -21,7 +21,7 @@ from stockstream.database.backups.errors import BackupFailed
 from stockstream.database.backups.making import Target, check_room, in_thread, make
 from stockstream.database.backups.scratch import scratch_server
 from stockstream.database.embedded import files
-from stockstream.database.embedded.exchange import exchange, forget, settle
+from stockstream.database.embedded.exchange import exchange, forget, left_by, settle
 from stockstream.database.embedded.files import Layout
 from stockstream.database.embedded.programs import EmbeddedFailed
 from stockstream.database.query import DatabaseError
@@ -238,7 +238,12 @@ async def _restored(
             recovery = await restoring.materialize(target, links, aside, at or restoring.END)
             async with scratch_server(aside, recovery):
                 pass  # it has recovered, and writes all of that to disk at its end
-            return exchange(layout, aside.data)
+            try:
+                return exchange(layout, aside.data)
+            except OSError as error:
+                if (left := left_by(layout, aside.data)) is not None:
+                    raise StartError(f"{left}: {error}") from error
+                raise
         finally:
             shutil.rmtree(aside.directory, ignore_errors=True)
     except (EmbeddedFailed, OSError) as error:

@@ -27,7 +27,8 @@ def exchange(layout: Layout, whole: Path) -> Path | None:
     """Put a whole cluster at `layout.data`; where the one that was there is kept.
 
     Raises:
-        OSError: a step fails. `settle` does the rest, or says that nothing was changed.
+        OSError: a step fails. `left_by` says what that has changed; `settle` does the rest, where
+            the old one has stepped aside.
     """
     restored = layout.home / RESTORED
     forget(layout)
@@ -38,6 +39,18 @@ def exchange(layout: Layout, whole: Path) -> Path | None:
         _renamed(layout.data, kept)
     _renamed(restored, layout.data)
     return kept
+
+
+def left_by(layout: Layout, whole: Path) -> str | None:
+    """What an `exchange` that failed has changed; None where that is nothing."""
+    if not layout.data.exists() and (layout.home / RESTORED).exists():
+        return (
+            "the restore is not complete yet: the next start of the server, or of a restore, "
+            "does its last step"
+        )
+    if not whole.exists() and not (layout.home / RESTORED).exists():
+        return "restored, but it is not known whether that is on disk"
+    return None
 
 
 def settle(layout: Layout) -> str | None:

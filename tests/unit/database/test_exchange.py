@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from stockstream.database.embedded.exchange import BEFORE, RESTORED, exchange, forget, settle
+from stockstream.database.embedded.exchange import (
+    BEFORE,
+    RESTORED,
+    exchange,
+    forget,
+    left_by,
+    settle,
+)
 from stockstream.database.embedded.files import Layout, prepare
 from stockstream.database.embedded.programs import EmbeddedFailed, programs
 from stockstream.database.embedded.user import ServerUser
@@ -46,6 +55,39 @@ def test_the_new_one_is_there_and_the_old_one_is_kept(layout: Layout, whole: Pat
     assert (rows(layout), (kept / "rows").read_text()) == ("new", "old")
     assert settle(layout) is None
     assert not (layout.home / RESTORED).exists()
+
+
+@pytest.mark.parametrize(
+    ("synced", "left", "there"),
+    [
+        (0, None, "old"),
+        (2, "the restore is not complete yet", "new"),
+        (3, "restored, but it is not known", "new"),
+    ],
+)
+def test_what_a_disk_that_fails_has_changed_is_said(
+    layout: Layout,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    synced: int,
+    left: str | None,
+    there: str,
+) -> None:
+    """After so many folders that it took: nobody is told that nothing was restored when it was."""
+    took = iter(range(synced))
+
+    def fsync(_descriptor: int) -> None:
+        if next(took, None) is None:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="Input/output error"):
+        exchange(layout, whole)
+    told = left_by(layout, whole)
+    assert told is None if left is None else told is not None and told.startswith(left)
+    monkeypatch.undo()
+    settle(layout)
+    assert rows(layout) == there
 
 
 def test_there_need_be_no_old_one(layout: Layout, whole: Path) -> None:

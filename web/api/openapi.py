@@ -11,12 +11,12 @@ import inspect
 import re
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack, overload
 from weakref import WeakKeyDictionary
 
 import msgspec
 from quart import request
-from werkzeug.exceptions import ServiceUnavailable, TooManyRequests
+from werkzeug.exceptions import BadRequest, ServiceUnavailable, TooManyRequests
 
 from stockstream.version import program_version
 from web.parameters import read_parameters
@@ -62,6 +62,16 @@ class ErrorDetail(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     reason: str
     fields: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class BadTargetError(BadRequest):
+    """The request's target holds a null byte; the server answers before any route."""
+
+    word: ClassVar[str] = "bad_request"
+
+
+_OF_ALL = (BadTargetError, TooManyRequestsError)
+"""What any route may answer."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
@@ -255,7 +265,7 @@ def _described(
         "summary": " ".join(summary.split()).removesuffix("."),
         "responses": {
             str(operation.status): _success(operation, refer),
-            **_errors((*operation.errors, TooManyRequestsError), refer[ErrorAnswer]),
+            **_errors((*operation.errors, *_OF_ALL), refer[ErrorAnswer]),
         },
     }
     if rest:

@@ -76,10 +76,18 @@ FROM alerts a LEFT JOIN alert_readers r ON r.owner = a.owner
     LEFT JOIN webhook_deliveries d ON d.alert_id = a.id
     LEFT JOIN mail_deliveries m ON m.alert_id = a.id LEFT JOIN mail_addresses w ON w.id = address_id
 """
-_FIRED = f"""{_SELECT}
-WHERE a.owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
-ORDER BY a.id DESC LIMIT $4
-"""
+# In one statement: an alert that is stored between two would be counted, and not be among the rows.
+_FIRED = f"""
+SELECT found.*, unread FROM (
+    SELECT count(*) AS unread FROM (
+        SELECT FROM alerts LEFT JOIN alert_readers USING (owner)
+        WHERE owner = $1 AND fired_at > coalesce(read_until, '-infinity') LIMIT $5) AS counted)
+    AS sum
+LEFT JOIN ({_SELECT}
+    WHERE a.owner = $1 AND a.id < $2 AND (NOT $3 OR fired_at > coalesce(read_until, '-infinity'))
+    ORDER BY a.id DESC LIMIT $4) AS found ON true
+ORDER BY found.id DESC
+"""  # noqa: S608 - constants of ours
 _ONE = f"""{_SELECT}
 WHERE a.owner = $1 AND rule_id = $2 AND epoch = $3 AND seq = $4
 """
@@ -94,11 +102,6 @@ WHERE alert_id = $1 AND a.id = $1 AND (claimed_by IS NULL OR next_attempt_at <= 
 END_REST = """
 UPDATE webhook_lines l SET rests_until = now() FROM webhook_deliveries d
 WHERE d.alert_id = $1 AND l.owner = d.owner AND l.receiver = d.receiver
-"""
-_UNREAD = """
-SELECT count(*) FROM (
-    SELECT FROM alerts LEFT JOIN alert_readers USING (owner)
-    WHERE owner = $1 AND fired_at > coalesce(read_until, '-infinity') LIMIT $2) AS found
 """
 _READ = """
 INSERT INTO alert_readers AS r (owner, read_until) VALUES ($1, $2)
@@ -233,9 +236,10 @@ class FetchFired(Query[FiredAlerts]):
 
     async def run(self, connection: Connection) -> FiredAlerts:
         """Ask."""
-        rows = await connection.fetch(_FIRED, self.owner, self.before, self.unread_only, self.limit)
-        unread = await connection.fetchval(_UNREAD, self.owner, MOST_COUNTED)
-        return FiredAlerts([_with_delivery(row) for row in rows], unread)
+        given = self.owner, self.before, self.unread_only, self.limit, MOST_COUNTED
+        rows = await connection.fetch(_FIRED, *given)
+        found = [_with_delivery(row) for row in rows if row["id"] is not None]
+        return FiredAlerts(found, rows[0]["unread"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
-from cyclopts import Parameter
 from rich.table import Table
 
-from stockstream.cli.admin_client import AdminClient
 from stockstream.cli.printing import print_document, table_console
+from stockstream.cli.where import HERE, Where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,27 +67,13 @@ class _Overview(msgspec.Struct):
     routes: list[Route]
 
 
-def status(
-    *,
-    url: str | None = None,
-    token: str | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
-) -> int:
+def status(*, where: Where = HERE) -> int:
     """Show how each provider of a running server stands, and which symbols it tells.
 
     Exit codes: 0 all is well, 1 no answer, 2 usage or settings, 4 a provider is away.
-
-    Parameters
-    ----------
-    url
-        Address of the server, else STOCKSTREAM_URL, else port PORT on this machine.
-    token
-        Its ADMIN_TOKEN or an API token, else STOCKSTREAM_TOKEN, else what DATA_DIRECTORY has.
-    as_json
-        Print JSON.
     """
-    document = AdminClient(url, token).get("/admin/api/overview", _Overview)
-    if as_json:
+    document = where.client().get("/admin/api/overview", _Overview)
+    if where.as_json:
         print_document(document)
     else:
         show(table_console(), document.upstreams, document.routes)

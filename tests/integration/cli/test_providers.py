@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from stockstream.cli.providers.status import status
+from stockstream.cli.where import Where
 from stockstream.cli.providers.trying import try_one
 from stockstream.errors import ConfigurationError
 from tests.support.client import connected
@@ -71,12 +72,12 @@ async def test_those_of_a_server_are_listed(
         await me.send(action="subscribe", symbols=["BTC-USD"])
         await me.wait_for(lambda: me.status.get("feed") == "live")
         token = tree.settings.admin_token.get_secret_value()
-        ask = partial(status, url=tree.url, token=token)
+        ask = partial(status, where=Where(tree.url, token))
         assert await trio.to_thread.run_sync(ask) == 0
         said = capsys.readouterr().out
         assert "crypto" in said
         assert "connected" in said
-        await trio.to_thread.run_sync(partial(ask, as_json=True))
+        await trio.to_thread.run_sync(partial(status, where=Where(tree.url, token, as_json=True)))
         document = json.loads(capsys.readouterr().out)
         assert document["schema_version"] == SCHEMA_VERSION
         assert document["routes"] == [{"symbols": "*", "providers": ["crypto"], "now": "crypto"}]

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from stockstream.cli.providers.status import status
-from stockstream.cli.where import Where
 from stockstream.cli.providers.trying import try_one
+from stockstream.cli.where import Where
 from stockstream.errors import ConfigurationError
 from tests.support.client import connected
 from tests.support.kraken import kraken
